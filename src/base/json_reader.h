@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace spillway {
+
+/// Whether `text` is one JSON value as we take it: strict UTF-8, no member twice, no deeper than
+/// limits::kMaxJsonDepth. Errors are invalid_argument; they name the member that is there twice.
+Status check_json(std::string_view text);
+
+/// A JSON object that came in, read member by member. Members that nobody asks for are ignored. The first
+/// thing that is wrong is kept as the error and names its member; reads after it answer defaults, so that a
+/// caller reads all and asks status() once.
+class JsonReader {
+ public:
+  /// What check_json() refuses is an error from the start, and so is a value that is no object.
+  explicit JsonReader(std::string_view text);
+  ~JsonReader();
+  JsonReader(JsonReader&&) noexcept;
+
+  bool has(std::string_view name) const;
+  std::string required_string(std::string_view name, std::size_t min_bytes, std::size_t max_bytes);
+  std::string optional_string(std::string_view name, std::size_t max_bytes, std::string fallback = {});
+  std::uint64_t required_uint(std::string_view name, std::uint64_t min, std::uint64_t max);
+  /// RFC 3339; unset when absent or null.
+  Timestamp optional_time(std::string_view name);
+  /// Makes this the error unless there is one already.
+  void refuse(std::string message);
+
+  Status status() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace spillway

