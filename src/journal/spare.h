@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/result.h"
+#include "journal/engine.h"
+#include "journal/failure.h"
+#include "journal/file_system.h"
+
+namespace spillway::journal {
+
+/// Lowers the calling thread's share of the processor. 19 is next to nothing: for what nobody ever waits for.
+/// 5, a third of an ordinary share: for what the state thread waits for when it is too late.
+void lower_priority(int nice);
+
+/// Keeps one segment's worth of zeros ready on disk, so that a commit never waits for space to be found.
+///
+/// Operation: `spare.tmp` is written full of zeros and synced; claim() hands it out; whoever claimed it
+/// renames it and calls renamed(), then the next is made. This is the one place where a full disk shows: then
+/// state() is kFull and the preparer looks again after EngineOptions::storage_retry_us, until there is room.
+/// Concurrency: every call from any thread.
+class SparePreparer {
+ public:
+  enum class State { kWorking, kReady, kFull };
+
+  SparePreparer(FileSystem&, const EngineOptions&, Failure&);
+  ~SparePreparer() { stop(); }
+
+  /// Makes the first spare on the calling thread; a full disk is no error. Before start().
+  Status prepare_first();
+  void start();
+  /// Ends the thread and removes an unused spare.
+  void stop();
+
+  State state() const { return state_.load(std::memory_order_acquire); }
+  /// The spare's file, open for aligned synced writes; null unless kReady.
+  std::unique_ptr<File> claim();
+  /// The claimed spare has its final name.
+  void renamed();
+  /// Returns when the state is not kWorking, or the journal has failed.
+  void wait_while_working();
+  /// Makes waiters look again.
+  void wake();
+
+ private:
+  void run();
+  /// 0, or why there is no spare.
+  int prepare(std::unique_ptr<File>* file);
+  int fill(const std::string& path);
+  int open(const std::string& path, bool dsync, std::unique_ptr<File>* file) const;
+  void set(State state);
+
+  FileSystem& files_;
+  const EngineOptions& options_;
+  Failure& failure_;
+  const std::string path_;
+
+  std::atomic<State> state_{State::kWorking};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unique_ptr<File> spare_;
+  bool claimed_ = false;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace spillway::journal
