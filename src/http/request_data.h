@@ -1,0 +1,27 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "http/head.h"
+#include "http/router.h"
+#include "http/target.h"
+
+namespace spillway::http {
+
+/// What is behind a Request. One for each http thread, used again for every request: a handler has it only
+/// while it runs.
+struct RequestData {
+  Head head;
+  RouteMatch match;
+  std::array<std::string_view, limits::kMaxPathSegments> segments;
+  std::string segment_storage;
+  std::string decoded_path;
+  std::string_view body;
+  std::string_view remote_address;
+  std::array<char, 32> trace_id;
+  bool has_trace_id = false;
+};
+
+}  // namespace spillway::http
