@@ -1,0 +1,182 @@
+#pragma once
+
+// What can be asked of intake, and what is answered. Engine-neutral: ids are text, times are Timestamps.
+// Values are checked by whoever makes the command (routes.cc); a machine may rely on that.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "intake/types.h"
+
+namespace spillway::intake {
+
+// ---- For people -------------------------------------------------------------------------------------------
+
+struct Participate {
+  std::string event_id;
+  std::string user_id;
+  std::string body;  ///< JSON as it came, or empty; kept with the request and handed to the worker
+};
+struct Participation {
+  std::string request_id;
+  bool duplicate = false;  ///< the person had taken part before; the id is the one of then
+};
+
+struct GetRequest {
+  std::string request_id;
+  std::string user_id;  ///< whose it must be; somebody else's is answered as unknown
+  /// Holds the answer until the status is another than `seen` (when absent: than at arrival), or is final, or
+  /// this long has passed. 0: answers at once. At most limits::kMaxWait.
+  Micros wait_us = 0;
+  std::optional<RequestStatus> seen;
+};
+struct RequestView {
+  std::string request_id;
+  std::string event_id;
+  RequestStatus status = RequestStatus::kReceived;
+  ResultCode result_code = ResultCode::kNone;
+  std::optional<std::uint64_t> position;  ///< while QUEUED: counts from 1
+  Timestamp queued_at;
+  Timestamp started_at;   ///< unset until PROCESSING
+  Timestamp finished_at;  ///< unset until final
+};
+
+// ---- For operators ----------------------------------------------------------------------------------------
+
+struct PutEvent {
+  std::string event_id;
+  std::string title;
+  std::uint64_t capacity_total = 0;
+  Timestamp opens_at;   ///< unset: open from the start
+  Timestamp closes_at;  ///< unset: never closes
+  Policy policy = Policy::kFirstCome;
+};
+struct EventView {
+  std::string event_id;
+  std::string title;
+  std::uint64_t capacity_total = 0;
+  std::uint64_t capacity_remaining =
+      0;  ///< capacity_total less SUCCEEDED; a place held by work in progress counts as remaining
+  Timestamp opens_at;
+  Timestamp closes_at;
+  Policy policy = Policy::kFirstCome;
+  bool created = false;  ///< put_event: made by this call
+};
+
+struct StatusLogEntry {
+  RequestStatus status;
+  Timestamp at;
+  std::string reason;  ///< may be empty
+};
+struct RequestDetail {
+  RequestView view;
+  std::string user_id;
+  std::string body;
+  std::uint32_t receive_count = 0;  ///< how often it was delivered to a worker
+  FailureClass failure_class = FailureClass::kNone;
+  std::vector<StatusLogEntry> status_log;
+};
+
+struct ListRequests {
+  std::string event_id;
+  std::optional<RequestStatus> status;
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor;         ///< empty: from the start; else next_cursor of the page before
+};
+struct StatusCounts {
+  std::uint64_t received = 0, queued = 0, processing = 0, succeeded = 0, rejected = 0, failed_final = 0;
+};
+struct RequestPage {
+  StatusCounts counts;
+  std::vector<RequestDetail> items;  ///< by queued_at, then request_id; without body and status log
+  std::string next_cursor;  ///< empty: this was the last page. A page may be short and still have a next
+};
+
+struct QueueStats {
+  std::uint64_t visible = 0;    ///< waiting to be delivered, now
+  std::uint64_t in_flight = 0;  ///< with a worker
+  std::uint64_t delayed = 0;    ///< waiting for the time of their retry
+  Micros oldest_age_us = 0;     ///< of the oldest visible, since queued_at
+  std::uint64_t dead_letters = 0;
+  bool paused = false;
+};
+
+/// What the metrics page tells; counters count from the start of the process.
+struct Metrics {
+  /// Upper bounds in seconds of decision latency (queued to final); the last bucket is without bound.
+  static constexpr std::array<double, 14> kLatencyBounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+                                                            1,     2.5,  5,     10,   30,  60,   300};
+  struct Finished {
+    RequestStatus status;
+    ResultCode result_code;
+    std::uint64_t count = 0;
+  };
+  struct Remaining {
+    std::string event_id;
+    std::uint64_t capacity_remaining = 0;
+  };
+
+  std::uint64_t accepted = 0, duplicate = 0, refused = 0;
+  std::vector<Finished> finished;
+  QueueStats queue;
+  std::array<std::uint64_t, kLatencyBounds.size() + 1> latency_counts{};  ///< not cumulative
+  double latency_sum_seconds = 0;
+  std::vector<Remaining> remaining;  ///< at most limits::kMaxEventsInMetrics, oldest first
+};
+
+// ---- For workers ------------------------------------------------------------------------------------------
+
+/// Names one delivery. A later delivery of the same request has a greater count: what comes with an older one
+/// is refused (fencing).
+struct Receipt {
+  std::string request_id;
+  std::uint32_t receive_count = 0;
+};
+struct Receive {
+  std::uint32_t max = 1;                ///< deliveries, 1 to limits::kMaxReceive
+  Micros wait_us = 0;                   ///< long poll: at most limits::kLongPoll
+  Micros visibility_us = 30 * kSecond;  ///< how long the deliveries stay away from other workers
+  std::uint64_t poller = 0;             ///< who asks: names its polls for end_receives()
+};
+/// A request handed to a worker. A place is already kept for it: what is left is the work itself.
+struct Delivery {
+  Receipt receipt;
+  std::string event_id;
+  std::string user_id;
+  std::string body;
+  Timestamp queued_at;
+};
+enum class WorkResult : std::uint8_t {
+  kSucceed,  ///< the place is taken and the request SUCCEEDED, in one step
+  kReject,   ///< NON_RETRYABLE: REJECTED with `result_code`, the place is given back
+  kInvalid,  ///< NON_RETRYABLE: FAILED_FINAL / FAILED_INVALID_MESSAGE, the place is given back
+  kRetry,    ///< RETRYABLE: again after a backoff, or a dead letter when the last try is used up
+};
+struct Outcome {
+  Receipt receipt;
+  WorkResult result = WorkResult::kSucceed;
+  ResultCode result_code = ResultCode::kNone;  ///< with kReject: kRejectedCapacity or kRejectedClosed
+  std::string reason;                          ///< for the status log; at most limits::kMaxReasonBytes
+  Micros retry_after_us = 0;                   ///< with kRetry: the backoff, with its jitter already drawn
+};
+enum class Ack : std::uint8_t {
+  kApplied,
+  kStale,    ///< delivered again since, or no longer in flight: nothing was changed
+  kUnknown,  ///< no such request
+};
+struct Complete {
+  std::vector<Outcome> outcomes;
+};
+struct Extend {
+  std::vector<Receipt> receipts;
+  Micros visibility_us = 30 * kSecond;  ///< from now
+};
+struct Acks {
+  std::vector<Ack> acks;  ///< in the order asked
+};
+
+}  // namespace spillway::intake

@@ -1,0 +1,437 @@
+#include "intake/embedded.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+namespace spillway::intake {
+namespace {
+
+constexpr int kRetryAfterSeconds = 1;
+constexpr Timestamp kForever{std::numeric_limits<Micros>::max()};
+
+/// Why a task was not run, or not known to be durable, as the caller is told it.
+Error refusal(journal::Fate fate) {
+  switch (fate) {
+    case journal::Fate::kOverloaded:
+      return {ErrorCode::kOverloaded, "more is arriving than can be taken; nothing was done",
+              kRetryAfterSeconds};
+    case journal::Fate::kStorageFull:
+      return {ErrorCode::kStorageFull, "the disk is full; nothing was done", 30};
+    case journal::Fate::kDraining:
+      return {ErrorCode::kDraining, "the server is stopping; nothing was done", kRetryAfterSeconds};
+    case journal::Fate::kUnknown:
+    case journal::Fate::kDurable:
+      break;
+  }
+  return {ErrorCode::kOutcomeUnknown,
+          "writing failed; whether it was done is not known; asking again is safe", kRetryAfterSeconds};
+}
+
+}  // namespace
+
+Status MachineReplica::apply(const journal::Record& record) {
+  auto event = decode(record.type.event, record.type.version, record.payload);
+  if (!event) return event.error();
+  machine.evolve(*event);
+  return Ok{};
+}
+
+void MachineReplica::save(journal::SnapshotSink& sink) const {
+  machine.save([&sink](std::string_view bytes) { sink.write(bytes); });
+}
+
+Status MachineReplica::load(journal::SnapshotSource& source) {
+  return machine.load([&source](char* into, std::size_t size) { return source.read(into, size); });
+}
+
+// ---- Tasks ------------------------------------------------------------------------------------------------
+
+/// One call of the port: `decide` runs on the state thread as Result<R>(Machine&, Timestamp now, Events&).
+template <class R, class Decide>
+class EmbeddedService::CallTask final : public journal::Task {
+ public:
+  CallTask(EmbeddedService& service, bool mutates, Reply<R> reply, Decide decide)
+      : service_(service), reply_(std::move(reply)), decide_(std::move(decide)), mutates_(mutates) {}
+
+  bool mutates() const override { return mutates_; }
+  void run(journal::Turn& turn) override {
+    if (mutates_) service_.ensure_started(turn);
+    Events& events = service_.events_;
+    events.clear();
+    result_.emplace(decide_(service_.state_.machine, turn.now(), events));
+    service_.commit(turn, events);
+  }
+  void finish() override {
+    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<R>(refusal(fate)));
+    delete this;
+  }
+
+ private:
+  EmbeddedService& service_;
+  Reply<R> reply_;
+  Decide decide_;
+  std::optional<Result<R>> result_;
+  bool mutates_;
+};
+
+/// A read that may be held until the request changes.
+class EmbeddedService::WaitTask final : public journal::Task {
+ public:
+  WaitTask(EmbeddedService& service, GetRequest command, Reply<RequestView> reply)
+      : service_(service), command_(std::move(command)), reply_(std::move(reply)) {}
+
+  bool mutates() const override { return false; }
+  void run(journal::Turn& turn) override {
+    look();
+    if (!worth_waiting()) return;
+    if (service_.waiting_.size() >= limits::kMaxWaiting) {
+      result_.emplace(
+          Error{ErrorCode::kOverloaded, "too many requests are being waited for", kRetryAfterSeconds});
+      return;
+    }
+    number_ = *service_.state_.machine.number_of(command_.request_id);
+    by_number_ = service_.waiting_.emplace(number_, this);
+    by_deadline_ = service_.waiting_by_deadline_.emplace(turn.now() + command_.wait_us, this);
+    turn.park(*this);
+  }
+  /// The request may have changed: answers and leaves the maps if it has.
+  bool wake(journal::Turn& turn) {
+    look();
+    if (worth_waiting()) return false;
+    leave(turn);
+    return true;
+  }
+  /// Answers with what is, changed or not.
+  void expire(journal::Turn& turn) {
+    look();
+    leave(turn);
+  }
+  std::uint64_t number() const { return number_; }
+
+  void finish() override {
+    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<RequestView>(refusal(fate)));
+    delete this;
+  }
+
+ private:
+  void look() { result_.emplace(service_.state_.machine.request(command_.request_id, command_.user_id)); }
+  bool worth_waiting() {
+    if (!*result_ || command_.wait_us <= 0 || service_.waits_ended_ || is_final((*result_)->status))
+      return false;
+    if (!command_.seen) command_.seen = (*result_)->status;
+    return *command_.seen == (*result_)->status;
+  }
+  void leave(journal::Turn& turn) {
+    service_.waiting_.erase(by_number_);
+    service_.waiting_by_deadline_.erase(by_deadline_);
+    turn.release(*this);
+  }
+
+  EmbeddedService& service_;
+  GetRequest command_;
+  Reply<RequestView> reply_;
+  std::optional<Result<RequestView>> result_;
+  std::uint64_t number_ = 0;
+  std::multimap<std::uint64_t, WaitTask*>::iterator by_number_;
+  std::multimap<Timestamp, WaitTask*>::iterator by_deadline_;
+};
+
+/// Lets go what is parked: `end(turn)` says which.
+template <class End>
+class EmbeddedService::EndTask final : public journal::Task {
+ public:
+  EndTask(Reply<Ok> reply, End end) : reply_(std::move(reply)), end_(std::move(end)) {}
+  bool mutates() const override { return false; }
+  void run(journal::Turn& turn) override { end_(turn); }
+  void finish() override {
+    reply_(fate == journal::Fate::kDurable ? Result<Ok>(Ok{}) : Result<Ok>(refusal(fate)));
+    delete this;
+  }
+
+ private:
+  Reply<Ok> reply_;
+  End end_;
+};
+
+/// A worker's long poll.
+class EmbeddedService::ReceiveTask final : public journal::Task {
+ public:
+  ReceiveTask(EmbeddedService& service, Receive command, Reply<std::vector<Delivery>> reply)
+      : service_(service), command_(command), reply_(std::move(reply)) {}
+
+  bool mutates() const override { return true; }
+  void run(journal::Turn& turn) override {
+    service_.ensure_started(turn);
+    deliver(turn);
+    if (!deliveries_.empty() || command_.wait_us <= 0) return;
+    service_.receivers_.emplace(turn.now() + command_.wait_us, this);
+    turn.park(*this);
+  }
+  /// True when there is something to give, or something was decided on the way.
+  bool deliver(journal::Turn& turn) {
+    Events& events = service_.events_;
+    events.clear();
+    service_.state_.machine.decide_due(turn.now(), limits::kMaxDuePerTick,
+                                       events);  // a retry come due goes first
+    service_.commit(turn, events);
+    if (service_.held_) return false;
+    events.clear();
+    deliveries_ = service_.state_.machine.decide(command_, turn.now(), events);
+    service_.commit(turn, events);
+    return !events.empty();
+  }
+  bool has_deliveries() const { return !deliveries_.empty(); }
+  std::uint64_t poller() const { return command_.poller; }
+
+  void finish() override {
+    using Reply = Result<std::vector<Delivery>>;
+    reply_(fate == journal::Fate::kDurable ? Reply(std::move(deliveries_)) : Reply(refusal(fate)));
+    delete this;
+  }
+
+ private:
+  EmbeddedService& service_;
+  Receive command_;
+  Reply<std::vector<Delivery>> reply_;
+  std::vector<Delivery> deliveries_;
+};
+
+// ---- Port -------------------------------------------------------------------------------------------------
+
+void EmbeddedService::attach(journal::Engine& engine, const Seed& id_seed, bool start_held) {
+  engine_ = &engine;
+  id_seed_ = id_seed;
+  held_ = start_held;
+}
+
+void EmbeddedService::end_waits(Reply<Ok> reply) {
+  stage(new EndTask(std::move(reply), [this](journal::Turn& turn) {
+    waits_ended_ = true;
+    expire_waits(turn, kForever);
+  }));
+}
+
+QueueStats EmbeddedService::stats(Timestamp now) const {
+  QueueStats stats = state_.machine.queue_stats(now);
+  stats.paused = stats.paused || held_;
+  return stats;
+}
+
+void EmbeddedService::stage(journal::Task* task) {
+  Loop* loop = Loop::current();
+  CHECK(loop != nullptr);
+  loop->stage(*engine_, task);
+}
+
+template <class R, class Decide>
+void EmbeddedService::call(bool mutates, Reply<R> reply, Decide decide) {
+  stage(new CallTask<R, Decide>(*this, mutates, std::move(reply), std::move(decide)));
+}
+
+void EmbeddedService::participate(Participate command, Reply<Participation> reply) {
+  if (!engine_->accepting()) {
+    refused_early_.fetch_add(1, std::memory_order_relaxed);
+    return reply(refusal(journal::Fate::kOverloaded));
+  }
+  call<Participation>(
+      true, std::move(reply),
+      [this, command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
+        auto result = machine.decide(command, now, events);
+        ++(!result ? metrics_.refused : result->duplicate ? metrics_.duplicate : metrics_.accepted);
+        return result;
+      });
+}
+
+void EmbeddedService::get_request(GetRequest command, Reply<RequestView> reply) {
+  command.wait_us = std::min(command.wait_us, limits::kMaxWait);
+  stage(new WaitTask(*this, std::move(command), std::move(reply)));
+}
+
+void EmbeddedService::put_event(PutEvent command, Reply<EventView> reply) {
+  call<EventView>(true, std::move(reply),
+                  [command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
+                    return machine.decide(command, now, events);
+                  });
+}
+
+void EmbeddedService::get_event(std::string event_id, Reply<EventView> reply) {
+  call<EventView>(false, std::move(reply), [id = std::move(event_id)](Machine& machine, Timestamp, Events&) {
+    return machine.event(id);
+  });
+}
+
+void EmbeddedService::get_request_detail(std::string request_id, Reply<RequestDetail> reply) {
+  call<RequestDetail>(false, std::move(reply),
+                      [id = std::move(request_id)](Machine& machine, Timestamp, Events&) {
+                        return machine.request_detail(id);
+                      });
+}
+
+void EmbeddedService::list_requests(ListRequests command, Reply<RequestPage> reply) {
+  call<RequestPage>(
+      false, std::move(reply),
+      [command = std::move(command)](Machine& machine, Timestamp, Events&) { return machine.list(command); });
+}
+
+void EmbeddedService::queue_stats(Reply<QueueStats> reply) {
+  call<QueueStats>(false, std::move(reply),
+                   [this](Machine&, Timestamp now, Events&) { return Result<QueueStats>(stats(now)); });
+}
+
+void EmbeddedService::set_paused(bool paused, Reply<QueueStats> reply) {
+  call<QueueStats>(true, std::move(reply), [this, paused](Machine& machine, Timestamp now, Events& events) {
+    held_ = false;
+    something_new_ = true;
+    return Result<QueueStats>(machine.decide_paused(paused, now, events));
+  });
+}
+
+void EmbeddedService::metrics(Reply<Metrics> reply) {
+  call<Metrics>(false, std::move(reply), [this](Machine& machine, Timestamp now, Events&) {
+    Metrics metrics = metrics_;
+    metrics.refused += refused_early_.load(std::memory_order_relaxed);
+    metrics.queue = stats(now);
+    const std::size_t events = std::min(machine.event_count(), limits::kMaxEventsInMetrics);
+    for (std::size_t i = 0; i < events; ++i) {
+      const Machine::EventCapacity event = machine.capacity_of(i);
+      metrics.remaining.push_back({std::string(event.event_id), event.capacity_remaining});
+    }
+    return Result<Metrics>(std::move(metrics));
+  });
+}
+
+void EmbeddedService::receive(Receive command, Reply<std::vector<Delivery>> reply) {
+  command.wait_us = std::min(command.wait_us, limits::kLongPoll);
+  stage(new ReceiveTask(*this, command, std::move(reply)));
+}
+
+void EmbeddedService::end_receives(std::uint64_t poller, Reply<Ok> reply) {
+  stage(new EndTask(std::move(reply), [this, poller](journal::Turn& turn) {
+    for (auto it = receivers_.begin(); it != receivers_.end();) {
+      const auto here = it++;
+      if (here->second->poller() == poller) turn.release(*receivers_.extract(here).mapped());
+    }
+  }));
+}
+
+void EmbeddedService::complete(Complete command, Reply<Acks> reply) {
+  call<Acks>(true, std::move(reply),
+             [command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
+               return Result<Acks>(machine.decide(command, now, events));
+             });
+}
+
+void EmbeddedService::extend(Extend command, Reply<Acks> reply) {
+  call<Acks>(true, std::move(reply),
+             [command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
+               return Result<Acks>(machine.decide(command, now, events));
+             });
+}
+
+// ---- On the state thread ----------------------------------------------------------------------------------
+
+void EmbeddedService::ensure_started(journal::Turn& turn) {
+  if (started_) return;
+  started_ = true;
+  Events events;
+  if (!state_.machine.seeded()) {
+    state_.machine.decide_seed(id_seed_, events);
+    commit(turn, events);
+    events.clear();
+  }
+  state_.machine.decide_restart(turn.now(), events);
+  commit(turn, events);
+}
+
+void EmbeddedService::commit(journal::Turn& turn, const Events& events) {
+  if (events.empty()) return;
+  for (const Event& event : events) {
+    payload_.clear();
+    encode(event, payload_);
+    turn.append({kServiceNumber, type(event), kVersion}, payload_);
+    state_.machine.evolve(event);
+    count_finished(event, turn.now());
+    if (!waiting_.empty()) {
+      for_each_changed(event, [this, &turn](std::uint64_t number) { wake_waiting(turn, number); });
+    }
+  }
+  something_new_ = true;
+}
+
+void EmbeddedService::count_finished(const Event& event, Timestamp now) {
+  if (std::holds_alternative<Accepted>(event)) return;  // the most frequent by far, and never final
+  for_each_changed(event, [this, now](std::uint64_t number) {
+    if (!state_.machine.has(number)) return;  // forgotten by this event, finished long ago
+    const RequestSummary request = state_.machine.summary_of(number);
+    if (!is_final(request.status)) return;
+    auto same =
+        std::find_if(metrics_.finished.begin(), metrics_.finished.end(), [&request](const auto& finished) {
+          return finished.status == request.status && finished.result_code == request.result_code;
+        });
+    if (same == metrics_.finished.end()) {
+      same = metrics_.finished.insert(same, {request.status, request.result_code, 0});
+    }
+    ++same->count;
+    const double seconds = static_cast<double>(now - request.queued_at) / kSecond;
+    const auto bound =
+        std::lower_bound(Metrics::kLatencyBounds.begin(), Metrics::kLatencyBounds.end(), seconds);
+    ++metrics_.latency_counts[static_cast<std::size_t>(bound - Metrics::kLatencyBounds.begin())];
+    metrics_.latency_sum_seconds += seconds;
+  });
+}
+
+void EmbeddedService::wake_waiting(journal::Turn& turn, std::uint64_t request_number) {
+  auto [it, end] = waiting_.equal_range(request_number);
+  while (it != end) (it++)->second->wake(turn);
+}
+
+void EmbeddedService::serve_receivers(journal::Turn& turn) {
+  something_new_ = false;
+  served_at_ = turn.now();
+  while (!receivers_.empty()) {
+    ReceiveTask& task = *receivers_.begin()->second;
+    const bool decided = task.deliver(turn);
+    // Refusals without a delivery: the rest of them at the next chance, so that one turn stays short.
+    something_new_ = decided;
+    if (!task.has_deliveries()) return;
+    receivers_.erase(receivers_.begin());
+    turn.release(task);
+  }
+}
+
+void EmbeddedService::end_of_batch(journal::Turn& turn, bool may_write) {
+  if (may_write && something_new_ && turn.now() - served_at_ >= limits::kReceivePacing) serve_receivers(turn);
+}
+
+void EmbeddedService::tick(journal::Turn& turn, bool may_write) {
+  if (may_write) {
+    ensure_started(turn);
+    events_.clear();
+    state_.machine.decide_due(turn.now(), limits::kMaxDuePerTick, events_);
+    commit(turn, events_);
+    serve_receivers(turn);
+  }
+  expire_receives(turn, turn.now());
+  expire_waits(turn, turn.now());
+}
+
+void EmbeddedService::on_stop(journal::Turn& turn) {
+  expire_receives(turn, kForever);
+  expire_waits(turn, kForever);
+}
+
+void EmbeddedService::expire_receives(journal::Turn& turn, Timestamp until) {
+  while (!receivers_.empty() && receivers_.begin()->first <= until) {
+    turn.release(*receivers_.extract(receivers_.begin()).mapped());
+  }
+}
+
+void EmbeddedService::expire_waits(journal::Turn& turn, Timestamp until) {
+  while (!waiting_by_deadline_.empty() && waiting_by_deadline_.begin()->first <= until) {
+    waiting_by_deadline_.begin()->second->expire(turn);
+  }
+}
+
+}  // namespace spillway::intake

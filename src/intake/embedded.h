@@ -1,0 +1,116 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+
+#include "base/limits.h"
+#include "intake/machine.h"
+#include "intake/service.h"
+#include "journal/engine.h"
+
+namespace spillway::intake {
+
+/// The number of intake in the journal's records.
+inline constexpr std::uint8_t kServiceNumber = 1;
+
+/// A machine as the journal sees it.
+class MachineReplica final : public journal::Replica {
+ public:
+  explicit MachineReplica(MachineConfig config) : machine(config) {}
+  std::uint8_t service() const override { return kServiceNumber; }
+  Status apply(const journal::Record&) override;
+  std::uint64_t digest() const override { return machine.digest(); }
+  std::uint64_t recompute_digest() const override { return machine.recompute_digest(); }
+  void save(journal::SnapshotSink&) const override;
+  Status load(journal::SnapshotSource&) override;
+
+  Machine machine;
+};
+
+/// The port on machine and journal.
+///
+/// Operation: a call becomes a task for the state thread, which decides against the machine, appends the
+/// events, applies them and keeps the reply until they are durable. Reads take the same way, so nobody is
+/// shown what a crash could take back. A read that waits is parked here until the request changes; a receive
+/// that finds nothing is parked until there is something, and served at the end of a batch, so that
+/// deliveries are batched as well. Concurrency: the Service's calls on loops; the Resident's on the state
+/// thread, which alone touches the machine.
+class EmbeddedService final : public Service, public journal::Resident {
+ public:
+  explicit EmbeddedService(MachineConfig config = {}) : state_(config) {}
+
+  /// After the engine has recovered and before it starts. `id_seed`: random, used when the journal is new.
+  /// `start_held`: deliver nothing until set_paused(false); unlike a pause this is not remembered by the
+  /// journal.
+  void attach(journal::Engine& engine, const Seed& id_seed, bool start_held = false);
+  /// Answers all reads that wait, now, and from now on at once: for a drain that must not wait for them.
+  void end_waits(Reply<Ok>);
+
+  void participate(Participate, Reply<Participation>) override;
+  void get_request(GetRequest, Reply<RequestView>) override;
+  void put_event(PutEvent, Reply<EventView>) override;
+  void get_event(std::string event_id, Reply<EventView>) override;
+  void get_request_detail(std::string request_id, Reply<RequestDetail>) override;
+  void list_requests(ListRequests, Reply<RequestPage>) override;
+  void queue_stats(Reply<QueueStats>) override;
+  void set_paused(bool paused, Reply<QueueStats>) override;
+  void metrics(Reply<Metrics>) override;
+  void receive(Receive, Reply<std::vector<Delivery>>) override;
+  void end_receives(std::uint64_t poller, Reply<Ok>) override;
+  void complete(Complete, Reply<Acks>) override;
+  void extend(Extend, Reply<Acks>) override;
+  bool accepting() const override { return engine_->accepting(); }
+
+  journal::Replica& replica() override { return state_; }
+  void tick(journal::Turn&, bool may_write) override;
+  void end_of_batch(journal::Turn&, bool may_write) override;
+  void on_stop(journal::Turn&) override;
+
+ private:
+  template <class R, class Decide>
+  class CallTask;
+  class WaitTask;
+  template <class End>
+  class EndTask;
+  class ReceiveTask;
+
+  QueueStats stats(Timestamp now) const;
+  template <class R, class Decide>
+  void call(bool mutates, Reply<R> reply, Decide decide);
+  void stage(journal::Task* task);
+  /// Appends and applies what was decided, counts it, and answers the reads that waited for it.
+  void commit(journal::Turn&, const Events&);
+  /// Keeps the counters of final states. Called after the event was applied.
+  void count_finished(const Event&, Timestamp now);
+  void wake_waiting(journal::Turn&, std::uint64_t request_number);
+  void serve_receivers(journal::Turn&);
+  /// Answers what has waited until `until`.
+  void expire_receives(journal::Turn&, Timestamp until);
+  void expire_waits(journal::Turn&, Timestamp until);
+  /// Once, before the first change: seeds a new machine, and takes back what the workers of before had in
+  /// hand.
+  void ensure_started(journal::Turn&);
+
+  MachineReplica state_;
+  journal::Engine* engine_ = nullptr;
+  Seed id_seed_{};
+
+  // State thread only.
+  Events events_;
+  std::string payload_;
+  std::multimap<std::uint64_t, WaitTask*> waiting_;  ///< by request number
+  std::multimap<Timestamp, WaitTask*> waiting_by_deadline_;
+  std::multimap<Timestamp, ReceiveTask*> receivers_;  ///< by deadline
+  Timestamp served_at_{};
+  bool something_new_ = true;  ///< since the receivers were served last
+  bool started_ = false;
+  bool held_ = false;
+  bool waits_ended_ = false;
+  Metrics metrics_;
+
+  std::atomic<std::uint64_t> refused_early_{0};  ///< participations refused before the state thread saw them
+};
+
+}  // namespace spillway::intake

@@ -1,0 +1,277 @@
+// decide() for people and operators, and the reads.
+
+#include "intake/machine.h"
+
+#include <fmt/core.h>
+
+#include "base/rfc3339.h"
+#include "intake/machine_state.h"
+
+namespace spillway::intake {
+namespace {
+
+constexpr int kRetryWhenFullSeconds = 30;
+
+Error unknown_event() { return not_found("no such event"); }
+Error unknown_request() { return not_found("no such request"); }
+Error bad_cursor() { return invalid_argument("cursor is not one that this list has given"); }
+
+bool same(const EventState& event, const PutEvent& command) {
+  return event.title == command.title && event.capacity_total == command.capacity_total &&
+         event.opens_at == command.opens_at && event.closes_at == command.closes_at &&
+         event.policy == command.policy;
+}
+
+std::string_view reason_of(const Note& note) {
+  if (!note.reason.empty()) return note.reason;
+  switch (note.cause) {
+    case Note::Cause::kRetry:
+      return "to be tried again";
+    case Note::Cause::kExpired:
+      return "not completed in time";
+    case Note::Cause::kRestart:
+      return "its worker stopped";
+  }
+  CHECK(false);
+}
+
+std::vector<StatusLogEntry> status_log(const Record& r, const Notes* notes) {
+  std::vector<StatusLogEntry> log;
+  log.push_back({RequestStatus::kReceived, {r.queued_at_us}, ""});
+  log.push_back({RequestStatus::kQueued, {r.queued_at_us}, ""});
+  if (r.started_at_us != 0) log.push_back({RequestStatus::kProcessing, {r.started_at_us}, ""});
+  if (notes != nullptr) {
+    // The reasons of attempts that were not the last: the status stayed what it was.
+    for (const Note& note : notes->attempts) {
+      log.push_back({RequestStatus::kProcessing, note.at, std::string(reason_of(note))});
+    }
+  }
+  if (is_final(r.status)) {
+    std::string reason = notes == nullptr ? "" : notes->final_reason;
+    if (reason.empty() && r.result != ResultCode::kSuccess) reason = name(r.result);
+    log.push_back({r.status, {r.until_us}, std::move(reason)});
+  }
+  return log;
+}
+
+/// Where a page starts: after the number that the cursor names.
+Result<std::uint64_t> start_of(const MachineState& s, const EventState& event, std::string_view cursor) {
+  if (cursor.empty()) return event.first;
+  const auto number = parse_number(cursor);
+  if (!number || *number == 0 || *number > s.requests.last()) return bad_cursor();
+  if (event.first == 0 || *number < event.first) return event.first;  // forgotten since
+  const Record* r = s.requests.find(*number);
+  if (r == nullptr || s.events[r->event].get() != &event) return bad_cursor();
+  return r->next();
+}
+
+}  // namespace
+
+Machine::Machine(MachineConfig config) : state_(std::make_unique<MachineState>(config)) {
+  CHECK(config.max_receive_count >= 1 && config.max_receive_count <= 1'000 && config.retention_us >= 0);
+  state_->digest = state_->hash_globals();
+}
+Machine::~Machine() = default;
+Machine::Machine(Machine&&) noexcept = default;
+Machine& Machine::operator=(Machine&&) noexcept = default;
+
+// ---- Decisions --------------------------------------------------------------------------------------------
+
+void Machine::decide_seed(const Seed& id_seed, Events& out) const {
+  CHECK(!state_->seeded);
+  out.emplace_back(Seeded{id_seed});
+}
+
+bool Machine::seeded() const { return state_->seeded; }
+
+Result<Participation> Machine::decide(const Participate& command, Timestamp now, Events& out) const {
+  const MachineState& s = *state_;
+  CHECK(s.seeded);
+  const auto found = s.event_index.find(std::string_view(command.event_id));
+  if (found == s.event_index.end()) return unknown_event();
+  const std::uint32_t index = found->second;
+  const EventState& event = *s.events[index];
+  const PersonKey person = person_key(s.seed, index, command.user_id);
+  if (const std::uint64_t number = s.people.find(person)) return Participation{request_id(number), true};
+  if (now < event.opens_at) {
+    return Error{ErrorCode::kEventNotOpen, fmt::format("opens at {}", format_time(event.opens_at))};
+  }
+  if (event.closes_at && now >= event.closes_at) {
+    return Error{ErrorCode::kEventClosed, fmt::format("closed at {}", format_time(event.closes_at))};
+  }
+  if (s.requests.size() >= s.config.max_requests || s.requests.last() >= kMaxRequestNumber ||
+      event.accepted() >= UINT32_MAX) {
+    return Error{ErrorCode::kOverloaded, "too many requests are kept", kRetryWhenFullSeconds};
+  }
+  if (s.requests.body_bytes() + command.body.size() > s.config.max_body_bytes) {
+    return Error{ErrorCode::kOverloaded, "the bodies of the requests kept are too large together",
+                 kRetryWhenFullSeconds};
+  }
+  const std::uint64_t number = s.requests.last() + 1;
+  out.emplace_back(Accepted{now, number, index, command.user_id, command.body, person});
+  return Participation{request_id(number), false};
+}
+
+Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events& out) const {
+  const MachineState& s = *state_;
+  CHECK(s.seeded && command.policy == Policy::kFirstCome);
+  if (command.closes_at && command.closes_at <= command.opens_at) {
+    return invalid_argument("closesAt must be after opensAt");
+  }
+  const auto found = s.event_index.find(std::string_view(command.event_id));
+  const bool created = found == s.event_index.end();
+  const EventState* before = created ? nullptr : s.events[found->second].get();
+  if (before != nullptr) {
+    // Who took part is forgotten some time after the end: opening again would let the same people in twice.
+    const bool open_again = !command.closes_at || command.closes_at > now;
+    if (open_again && total_of(before->retired) != 0) {
+      return invalid_argument(
+          "closesAt cannot be moved any more: the first participants are forgotten already");
+    }
+    const std::uint64_t used = before->taken() + before->kept();
+    if (command.capacity_total < used) {
+      return Error{ErrorCode::kCapacityBelowTaken,
+                   fmt::format("capacityTotal must be at least {}: so many places are taken", used)};
+    }
+  } else if (s.events.size() >= s.config.max_events) {
+    return Error{ErrorCode::kOverloaded, "there are too many events", kRetryWhenFullSeconds};
+  }
+  if (before == nullptr || !same(*before, command)) {
+    const auto index = created ? static_cast<std::uint32_t>(s.events.size()) : found->second;
+    out.emplace_back(EventPut{now, index, command.event_id, command.title, command.capacity_total,
+                              command.opens_at, command.closes_at, command.policy});
+  }
+  const std::uint64_t taken = created ? 0 : before->taken();
+  return EventView{
+      command.event_id, command.title,     command.capacity_total, command.capacity_total - taken,
+      command.opens_at, command.closes_at, command.policy,         created};
+}
+
+QueueStats Machine::decide_paused(bool paused, Timestamp now, Events& out) const {
+  if (state_->paused != paused) out.emplace_back(Paused{now, paused});
+  QueueStats stats = queue_stats(now);
+  stats.paused = paused;
+  return stats;
+}
+
+// ---- Reads ------------------------------------------------------------------------------------------------
+
+EventView MachineState::view(const EventState& e) const {
+  return {e.id,       e.title,     e.capacity_total, e.capacity_total - e.taken(),
+          e.opens_at, e.closes_at, e.policy,         false};
+}
+
+RequestView MachineState::view(std::uint64_t number, const Record& r) const {
+  const EventState& event = event_of(r);
+  RequestView view{intake::request_id(seed, number),
+                   event.id,
+                   r.status,
+                   r.result,
+                   {},
+                   {r.queued_at_us},
+                   {r.started_at_us},
+                   {}};
+  if (r.status == RequestStatus::kQueued) view.position = place_of(event, r);
+  if (is_final(r.status)) view.finished_at = {r.until_us};
+  return view;
+}
+
+Result<RequestView> Machine::request(std::string_view request_id, std::string_view user_id) const {
+  std::uint64_t number = 0;
+  const Record* r = state_->find(request_id, &number);
+  if (r == nullptr || state_->requests.user_id(number, *r) != user_id) return unknown_request();
+  return state_->view(number, *r);
+}
+
+Result<RequestDetail> Machine::request_detail(std::string_view request_id) const {
+  const MachineState& s = *state_;
+  std::uint64_t number = 0;
+  const Record* r = s.find(request_id, &number);
+  if (r == nullptr) return unknown_request();
+  return RequestDetail{s.view(number, *r),
+                       std::string(s.requests.user_id(number, *r)),
+                       std::string(s.requests.body(number, *r)),
+                       r->receive_count(),
+                       r->failure,
+                       status_log(*r, s.notes_of(number, *r))};
+}
+
+Result<EventView> Machine::event(std::string_view event_id) const {
+  const EventState* event = state_->find_event(event_id);
+  if (event == nullptr) return unknown_event();
+  return state_->view(*event);
+}
+
+Result<RequestPage> Machine::list(const ListRequests& query) const {
+  const MachineState& s = *state_;
+  const EventState* event = s.find_event(query.event_id);
+  if (event == nullptr) return unknown_event();
+  const auto start = start_of(s, *event, query.cursor);
+  if (!start) return start.error();
+  RequestPage page;
+  const auto kept = [&](RequestStatus status) { return count_of(event->counts, status); };
+  page.counts = {kept(RequestStatus::kReceived),   kept(RequestStatus::kQueued),
+                 kept(RequestStatus::kProcessing), kept(RequestStatus::kSucceeded),
+                 kept(RequestStatus::kRejected),   kept(RequestStatus::kFailedFinal)};
+  const std::size_t limit = std::min<std::size_t>(query.limit, limits::kMaxPage);
+  std::uint64_t number = *start;
+  for (std::size_t looked_at = 0; number != 0; ++looked_at) {
+    const Record& r = s.requests.at(number);
+    if (!query.status || *query.status == r.status) {
+      page.items.push_back({s.view(number, r),
+                            std::string(s.requests.user_id(number, r)),
+                            "",
+                            r.receive_count(),
+                            r.failure,
+                            {}});
+    }
+    if (r.next() != 0 && (page.items.size() >= limit || looked_at + 1 >= limits::kMaxPageScan)) {
+      page.next_cursor.resize(8);
+      write_number(number, page.next_cursor.data());
+      break;
+    }
+    number = r.next();
+  }
+  return page;
+}
+
+QueueStats MachineState::stats(Timestamp now) const {
+  QueueStats stats{queued + visible_again, in_flight, delayed.size(), 0, dead_letters, paused};
+  if (!waiting.empty()) stats.oldest_age_us = now.us - requests.at(waiting.begin()->first).queued_at_us;
+  return stats;
+}
+
+QueueStats Machine::queue_stats(Timestamp now) const { return state_->stats(now); }
+
+bool Machine::has_due_work() const { return !state_->paused && !state_->ready.empty(); }
+
+bool Machine::has(std::uint64_t number) const { return state_->requests.find(number) != nullptr; }
+
+RequestView Machine::view_of(std::uint64_t number) const {
+  return state_->view(number, state_->requests.at(number));
+}
+
+RequestSummary Machine::summary_of(std::uint64_t number) const {
+  const Record& r = state_->requests.at(number);
+  return {r.status, r.result, r.receive_count(), {r.queued_at_us}, {is_final(r.status) ? r.until_us : 0}};
+}
+
+std::string Machine::request_id(std::uint64_t number) const {
+  return intake::request_id(state_->seed, number);
+}
+
+std::optional<std::uint64_t> Machine::number_of(std::string_view request_id) const {
+  std::uint64_t number = 0;
+  if (state_->find(request_id, &number) == nullptr) return std::nullopt;
+  return number;
+}
+
+std::size_t Machine::event_count() const { return state_->events.size(); }
+
+Machine::EventCapacity Machine::capacity_of(std::size_t index) const {
+  CHECK(index < state_->events.size());
+  const EventState& event = *state_->events[index];
+  return {event.id, event.capacity_total - event.taken()};
+}
+
+}  // namespace spillway::intake

@@ -1,0 +1,278 @@
+// save() and load(). Layout: blocks of `u32 size, bytes`; the entries in them follow each other without
+// regard to the ends of blocks' contents (an entry never spans two). First the header, then the events by
+// index, then the requests by number, then the digest of it all. Links, counts of kept requests and indexes
+// are made anew.
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "intake/machine_state.h"
+
+namespace spillway::intake {
+namespace {
+
+constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::size_t kBlockBytes = 64 * 1024;       // written when it has grown to this
+constexpr std::size_t kMaxBlockBytes = 1024 * 1024;  // what is taken at most
+
+class Blocks {
+ public:
+  explicit Blocks(const std::function<void(std::string_view)>& write) : write_(write) {}
+  /// For one entry.
+  ByteWriter entry() {
+    if (block_.size() >= kBlockBytes) flush();
+    return ByteWriter(block_);
+  }
+  void flush() {
+    std::string size;
+    ByteWriter(size).u32(static_cast<std::uint32_t>(block_.size()));
+    write_(size);
+    write_(block_);
+    block_.clear();
+  }
+
+ private:
+  const std::function<void(std::string_view)>& write_;
+  std::string block_;
+};
+
+class BlockReader {
+ public:
+  explicit BlockReader(const std::function<bool(char*, std::size_t)>& read) : read_(read) {}
+  /// For one entry; good until the next is asked for.
+  ByteReader& entry() {
+    if (ok() && reader_.done()) next_block();
+    return reader_;
+  }
+  bool ok() const { return ok_ && reader_.ok(); }
+  bool at_end() const { return ok_ && reader_.done(); }
+
+ private:
+  void next_block() {
+    std::uint32_t size = 0;
+    char bytes[sizeof size];
+    ok_ = read_(bytes, sizeof bytes);
+    if (!ok_) return;
+    std::memcpy(&size, bytes, sizeof size);
+    ok_ = size > 0 && size <= kMaxBlockBytes;
+    if (!ok_) return;
+    block_.resize(size);
+    ok_ = read_(block_.data(), size);
+    if (ok_) reader_ = ByteReader(block_);
+  }
+  const std::function<bool(char*, std::size_t)>& read_;
+  std::string block_;
+  ByteReader reader_{{}};
+  bool ok_ = true;
+};
+
+void write_event(ByteWriter w, const EventState& e) {
+  w.string(e.id);
+  w.string(e.title);
+  w.varint(e.capacity_total);
+  w.i64(e.opens_at.us);
+  w.i64(e.closes_at.us);
+  w.u8(static_cast<std::uint8_t>(e.policy));
+  for (const std::uint64_t n : e.retired) w.varint(n);
+}
+
+void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, const Record& r) {
+  w.varint(number);
+  w.varint(r.event);
+  w.i64(r.queued_at_us);
+  w.i64(r.started_at_us);
+  w.i64(r.until_us);
+  w.varint(r.receive_count());
+  w.u8(static_cast<std::uint8_t>(r.status));
+  w.u8(static_cast<std::uint8_t>(r.result));
+  w.u8(static_cast<std::uint8_t>(r.where));
+  w.u8(static_cast<std::uint8_t>(r.failure));
+  w.string(s.requests.user_id(number, r));
+  w.string(s.requests.body(number, r));
+  const Notes* notes = s.notes_of(number, r);
+  w.u8(notes == nullptr ? 0 : 1);
+  if (notes == nullptr) return;
+  w.varint(notes->attempts.size());
+  for (const Note& note : notes->attempts) {
+    w.i64(note.at.us);
+    w.u8(static_cast<std::uint8_t>(note.cause));
+    w.string(note.reason);
+  }
+  w.string(notes->final_reason);
+}
+
+/// Everything but the digest, which is compared at the end: what is checked here is what would break on the
+/// way.
+class Loader {
+ public:
+  Loader(MachineState& s, BlockReader& blocks) : s_(s), blocks_(blocks) {}
+
+  bool run() {
+    ByteReader& header = blocks_.entry();
+    if (header.u8() != kSnapshotVersion) return false;
+    s_.seeded = flag(header);
+    for (std::uint8_t& byte : s_.seed) byte = header.u8();
+    s_.paused = flag(header);
+    const std::uint64_t last = header.varint();
+    const std::uint64_t events = header.varint();
+    const std::uint64_t requests = header.varint();
+    if (!ok() || last > kMaxRequestNumber || requests > last) return false;
+    for (std::uint64_t i = 0; i < events; ++i) {
+      if (!event(blocks_.entry())) return false;
+    }
+    for (std::uint64_t i = 0; i < requests; ++i) {
+      if (!request(blocks_.entry(), last)) return false;
+    }
+    s_.requests.set_last(last);
+    for (std::uint32_t i = 0; i < s_.events.size(); ++i) s_.index(i);
+    s_.digest = blocks_.entry().u64();
+    return blocks_.at_end();
+  }
+
+ private:
+  bool ok() const { return valid_ && blocks_.ok(); }
+  bool flag(ByteReader& r) {
+    const std::uint8_t value = r.u8();
+    valid_ = valid_ && value <= 1;
+    return value == 1;
+  }
+
+  bool event(ByteReader& r) {
+    auto event = std::make_unique<EventState>();
+    event->id = r.string();
+    event->title = r.string();
+    event->capacity_total = r.varint();
+    event->opens_at = {r.i64()};
+    event->closes_at = {r.i64()};
+    const std::uint8_t policy = r.u8();
+    event->policy = static_cast<Policy>(policy);
+    for (std::uint64_t& n : event->retired) n = r.varint();
+    if (!ok() || policy != static_cast<std::uint8_t>(Policy::kFirstCome)) return false;
+    if (!s_.event_index.emplace(event->id, static_cast<std::uint32_t>(s_.events.size())).second) return false;
+    s_.events.push_back(std::move(event));
+    return true;
+  }
+
+  bool request(ByteReader& r, std::uint64_t last) {
+    const std::uint64_t number = r.varint();
+    const std::uint64_t event_index = r.varint();
+    const Timestamp queued_at{r.i64()}, started_at{r.i64()}, until{r.i64()};
+    const std::uint64_t receive_count = r.varint();
+    const std::uint8_t status = r.u8(), result = r.u8(), where = r.u8(), failure = r.u8();
+    const std::string_view user_id = r.string(), body = r.string();
+    const bool has_notes = flag(r);
+    if (!ok() || number <= s_.requests.last() || number > last || event_index >= s_.events.size() ||
+        receive_count >= 1 << 24 || user_id.empty() || user_id.size() > UINT8_MAX ||
+        body.size() > UINT16_MAX || !fits(status, result, where, failure)) {
+      return false;
+    }
+    const auto event = static_cast<std::uint32_t>(event_index);
+    const PersonKey person = person_key(s_.seed, event, user_id);
+    if (s_.people.find(person) != 0) return false;
+    s_.people.add(person, number);
+    Record& record = s_.requests.add(number, user_id, body);
+    record.queued_at_us = queued_at.us;
+    record.started_at_us = started_at.us;
+    record.until_us = until.us;
+    record.event = event;
+    record.status = static_cast<RequestStatus>(status);
+    record.result = static_cast<ResultCode>(result);
+    record.where = static_cast<Where>(where);
+    record.failure = static_cast<FailureClass>(failure);
+    record.has_notes = has_notes;
+    record.set_receive_count(static_cast<std::uint32_t>(receive_count));
+    put_in_line(number, record);
+    return !has_notes || notes(r, s_.notes[number]);
+  }
+
+  static bool fits(std::uint8_t status, std::uint8_t result, std::uint8_t where, std::uint8_t failure) {
+    if (status < 2 || status > 6 || result > 6 || where > 4 || failure > 2) return false;
+    const auto s = static_cast<RequestStatus>(status);
+    const auto w = static_cast<Where>(where);
+    return (s == RequestStatus::kQueued) == (w == Where::kLine) && is_final(s) == (w == Where::kDone);
+  }
+
+  bool notes(ByteReader& r, Notes& notes) {
+    const std::uint64_t attempts = r.varint();
+    for (std::uint64_t i = 0; i < attempts && blocks_.ok(); ++i) {
+      const Timestamp at{r.i64()};
+      const std::uint8_t cause = r.u8();
+      const std::string_view reason = r.string();
+      if (cause > 2) return false;
+      notes.attempts.push_back({at, static_cast<Note::Cause>(cause), std::string(reason)});
+    }
+    notes.final_reason = r.string();
+    return blocks_.ok();
+  }
+
+  void put_in_line(std::uint64_t number, Record& record) {
+    EventState& event = *s_.events[record.event];
+    record.ordinal = static_cast<std::uint32_t>(event.accepted() + 1);
+    ++count_of(event.counts, record.status);
+    if (event.last != 0) s_.requests.at(event.last).set_next(number);
+    event.last = number;
+    if (event.first == 0) event.first = number;
+    if (record.result == ResultCode::kFailedRetriesExhausted) ++s_.dead_letters;
+    switch (record.where) {
+      case Where::kLine:
+        if (event.head == 0) event.head = number;
+        ++s_.queued;
+        return;
+      case Where::kInFlight: {
+        Lease& lease = s_.leases[record.until_us];
+        lease.numbers.push_back(number);
+        ++lease.live;
+        ++s_.in_flight;
+        return;
+      }
+      case Where::kDelayed:
+        s_.delayed.insert({record.until_us, number});
+        return;
+      case Where::kVisible:
+        event.visible.insert(number);
+        ++s_.visible_again;
+        return;
+      case Where::kDone:
+        return;
+    }
+  }
+
+  MachineState& s_;
+  BlockReader& blocks_;
+  bool valid_ = true;
+};
+
+}  // namespace
+
+void Machine::save(const std::function<void(std::string_view)>& write) const {
+  const MachineState& s = *state_;
+  Blocks blocks(write);
+  ByteWriter header = blocks.entry();
+  header.u8(kSnapshotVersion);
+  header.u8(s.seeded ? 1 : 0);
+  for (const std::uint8_t byte : s.seed) header.u8(byte);
+  header.u8(s.paused ? 1 : 0);
+  header.varint(s.requests.last());
+  header.varint(s.events.size());
+  header.varint(s.requests.size());
+  for (const auto& event : s.events) write_event(blocks.entry(), *event);
+  s.requests.for_each(
+      [&](std::uint64_t number, const Record& r) { write_request(blocks.entry(), s, number, r); });
+  blocks.entry().u64(s.digest);
+  blocks.flush();
+}
+
+Status Machine::load(const std::function<bool(char*, std::size_t)>& read) {
+  MachineState& s = *state_;
+  CHECK(!s.seeded && s.events.empty() && s.requests.last() == 0);
+  BlockReader blocks(read);
+  if (!Loader(s, blocks).run()) {
+    return Error{ErrorCode::kInternal, "intake: the snapshot cannot be read by this program"};
+  }
+  if (recompute_digest() != s.digest) {
+    return Error{ErrorCode::kInternal, "intake: the snapshot is not what was saved: its digest differs"};
+  }
+  return Ok{};
+}
+
+}  // namespace spillway::intake

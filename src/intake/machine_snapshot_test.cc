@@ -1,0 +1,121 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "intake/machine_fixture.h"
+
+namespace spillway::intake {
+namespace {
+
+/// One of everything: all states, notes, bodies, times, a pause, forgotten ones.
+void live_a_little(MachineFixture& m) {
+  m.put("OLD", 5, at(0), {}, at(1));
+  m.join("OLD", "x", at(0), "gone");
+  m.join("OLD", "y", at(0));
+  m.complete(m.receive(at(1)).at(0).receipt, WorkResult::kSucceed, at(1));
+  m.decide(DoDue{}, at(500));  // "x" is forgotten, "y" expired
+  m.put("EVT", 6, at(500), at(400), at(5'000));
+  for (int i = 0; i < 12; ++i) m.join("EVT", fmt::format("u{}", i), at(501), i % 3 == 0 ? "{}" : "");
+  const auto deliveries = m.receive(at(502), 7, 1'000 * kSecond);
+  ASSERT_EQ(deliveries.size(), 7u);  // "y" again, and six
+  m.complete(deliveries[1].receipt, WorkResult::kSucceed, at(503), 0, "first");
+  m.complete(deliveries[2].receipt, WorkResult::kRetry, at(503), 100 * kSecond, "busy");
+  m.complete(deliveries[3].receipt, WorkResult::kRetry, at(503), 1 * kSecond, "busy");
+  m.complete(deliveries[4].receipt, WorkResult::kInvalid, at(503), 0, "broken");
+  m.decide(DoDue{}, at(504));
+  m.decide(SetPaused{true}, at(505));
+}
+
+TEST(MachineSnapshot, everything_comes_back) {
+  MachineFixture m({.retention_us = 100 * kSecond});
+  live_a_little(m);
+  Machine loaded = m.reload();
+  EXPECT_EQ(loaded.digest(), m.machine().digest());
+  EXPECT_EQ(loaded.digest(), loaded.recompute_digest());
+  for (std::uint64_t number = 1; number <= 14; ++number) {
+    ASSERT_EQ(loaded.has(number), m.machine().has(number)) << number;
+    if (!loaded.has(number)) continue;
+    const auto before = m.detail(number);
+    const auto after = loaded.request_detail(id(number));
+    ASSERT_TRUE(after.ok());
+    EXPECT_EQ(after->user_id, before.user_id);
+    EXPECT_EQ(after->body, before.body);
+    EXPECT_EQ(after->view.position, before.view.position);
+    ASSERT_EQ(after->status_log.size(), before.status_log.size());
+    for (std::size_t i = 0; i < before.status_log.size(); ++i) {
+      EXPECT_EQ(after->status_log[i].reason, before.status_log[i].reason);
+      EXPECT_EQ(after->status_log[i].at, before.status_log[i].at);
+    }
+  }
+  // And goes on as the other does.
+  const std::pair<double, bool> later[] = {{600, false}, {700, false}, {2'000, false}, {9'000, false}};
+  for (const auto& [second, paused] : later) {
+    Events events;
+    loaded.decide_paused(paused, at(second), events);
+    for (const Event& event : events) loaded.evolve(event);
+    m.decide(SetPaused{paused}, at(second));
+    events.clear();
+    loaded.decide_due(at(second), 100, events);
+    m.decide(DoDue{100}, at(second));
+    EXPECT_EQ(describe(events), m.events());
+    for (const Event& event : events) loaded.evolve(event);
+    events.clear();
+    loaded.decide(Receive{9, 0, 30 * kSecond}, at(second), events);
+    m.receive(at(second), 9);
+    EXPECT_EQ(describe(events), m.events());
+    for (const Event& event : events) loaded.evolve(event);
+    EXPECT_EQ(loaded.digest(), m.machine().digest());
+  }
+}
+
+TEST(MachineSnapshot, an_empty_machine_and_one_that_forgot_all) {
+  MachineFixture m({.retention_us = 1 * kSecond});
+  EXPECT_EQ(m.reload().digest(), m.machine().digest());
+  m.put("EVT", 0, at(0), {}, at(1));
+  for (int i = 0; i < 3; ++i) m.join("EVT", fmt::format("u{}", i), at(0));
+  m.receive(at(1));
+  m.decide(DoDue{}, at(9));
+  Machine loaded = m.reload();
+  EXPECT_FALSE(loaded.has(3));
+  EXPECT_EQ(loaded.digest(), m.machine().digest());
+  // Numbers go on after those forgotten.
+  Events events;
+  const PutEvent put{"NEW", "", 1, {}, {}};
+  ASSERT_TRUE(loaded.decide(put, at(9), events).ok());
+  for (const Event& event : events) loaded.evolve(event);
+  events.clear();
+  const Participate join{"NEW", "ann", ""};
+  EXPECT_EQ(loaded.decide(join, at(9), events)->request_id, id(4));
+}
+
+TEST(MachineSnapshot, damage_is_refused) {
+  MachineFixture m({.retention_us = 100 * kSecond});
+  live_a_little(m);
+  std::string snapshot;
+  m.machine().save([&](std::string_view bytes) { snapshot.append(bytes); });
+  const auto loads = [](const std::string& bytes) {
+    Machine loaded;
+    std::size_t from = 0;
+    return loaded
+        .load([&](char* into, std::size_t size) {
+          if (size > bytes.size() - from) return false;
+          bytes.copy(into, size, from);
+          from += size;
+          return true;
+        })
+        .ok();
+  };
+  ASSERT_TRUE(loads(snapshot));
+  for (std::size_t size = 0; size < snapshot.size(); ++size)
+    EXPECT_FALSE(loads(snapshot.substr(0, size))) << size;
+  std::mt19937 random(7);
+  for (int i = 0; i < 2'000; ++i) {
+    std::string damaged = snapshot;
+    const std::size_t where = random() % damaged.size();
+    damaged[where] = static_cast<char>(damaged[where] ^ (1 << random() % 8));
+    EXPECT_FALSE(loads(damaged)) << "byte " << where;
+  }
+}
+
+}  // namespace
+}  // namespace spillway::intake

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "http/server.h"
+#include "identity/gate.h"
+#include "intake/service.h"
+
+namespace spillway::intake {
+
+/// The HTTP API of intake, as docs/openapi.yaml describes it. All of these outlive the router.
+struct RouteContext {
+  Service& service;
+  const identity::Gate& gate;
+  std::size_t workers = 0;  ///< of this deployment, running or paused
+};
+
+void add_routes(http::Router&, RouteContext);
+/// Appends this service's part of `/metrics`.
+void append_metrics(std::string& out, const Metrics&);
+
+}  // namespace spillway::intake

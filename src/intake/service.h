@@ -1,0 +1,46 @@
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_function.h"
+#include "intake/commands.h"
+
+namespace spillway::intake {
+
+template <class T>
+using Reply = UniqueFunction<void(Result<T>)>;
+
+/// The port: what every engine offers, asynchronously. tests/contract runs one suite against each.
+///
+/// Threading: every call is made on the thread of a base::Loop, and its reply runs on that same thread,
+/// exactly once, perhaps before the call returns. A reply is given only when all that it tells is durable.
+/// Errors: overloaded (the engine takes no more just now), outcome_unknown (it may or may not have happened:
+/// ask again), storage_full, draining; and those that a call names.
+class Service {
+ public:
+  virtual ~Service() = default;
+
+  /// Not found: no such event. event_not_open, event_closed: with the time in the message.
+  virtual void participate(Participate, Reply<Participation>) = 0;
+  virtual void get_request(GetRequest, Reply<RequestView>) = 0;
+
+  /// capacity_below_taken.
+  virtual void put_event(PutEvent, Reply<EventView>) = 0;
+  virtual void get_event(std::string event_id, Reply<EventView>) = 0;
+  virtual void get_request_detail(std::string request_id, Reply<RequestDetail>) = 0;
+  virtual void list_requests(ListRequests, Reply<RequestPage>) = 0;
+  virtual void queue_stats(Reply<QueueStats>) = 0;
+  virtual void set_paused(bool paused, Reply<QueueStats>) = 0;
+
+  virtual void metrics(Reply<Metrics>) = 0;
+
+  virtual void receive(Receive, Reply<std::vector<Delivery>>) = 0;
+  /// The polls of `poller` that wait are answered now, with nothing: for workers that stop.
+  virtual void end_receives(std::uint64_t poller, Reply<Ok>) = 0;
+  virtual void complete(Complete, Reply<Acks>) = 0;
+  virtual void extend(Extend, Reply<Acks>) = 0;
+
+  /// False while the engine would refuse work anyway; any thread, a hint that costs one load.
+  virtual bool accepting() const = 0;
+};
+
+}  // namespace spillway::intake

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace spillway::intake {
+
+/// The states of a request. The numbers are durable: never reuse one.
+enum class RequestStatus : std::uint8_t {
+  kReceived = 1,
+  kQueued = 2,
+  kProcessing = 3,
+  kSucceeded = 4,
+  kRejected = 5,
+  kFailedFinal = 6,
+};
+inline constexpr std::array kAllStatuses = {RequestStatus::kReceived,   RequestStatus::kQueued,
+                                            RequestStatus::kProcessing, RequestStatus::kSucceeded,
+                                            RequestStatus::kRejected,   RequestStatus::kFailedFinal};
+
+/// Durable numbers, as above. kNone while the request is not final.
+enum class ResultCode : std::uint8_t {
+  kNone = 0,
+  kSuccess = 1,
+  kRejectedCapacity = 2,
+  kRejectedClosed = 3,
+  kFailedIngestEnqueue = 4,
+  kFailedRetriesExhausted = 5,
+  kFailedInvalidMessage = 6,
+};
+
+enum class FailureClass : std::uint8_t { kNone = 0, kRetryable = 1, kNonRetryable = 2 };
+
+/// Who gets the places. The numbers are durable.
+enum class Policy : std::uint8_t { kFirstCome = 1 };
+
+constexpr bool is_final(RequestStatus s) {
+  return s == RequestStatus::kSucceeded || s == RequestStatus::kRejected || s == RequestStatus::kFailedFinal;
+}
+
+/// The one table of allowed transitions. Every change of a status asks it.
+constexpr bool may_become(RequestStatus from, RequestStatus to) {
+  switch (from) {
+    case RequestStatus::kReceived:
+      return to == RequestStatus::kQueued || to == RequestStatus::kFailedFinal;
+    case RequestStatus::kQueued:
+      return to == RequestStatus::kProcessing || to == RequestStatus::kFailedFinal;
+    case RequestStatus::kProcessing:
+      return is_final(to);
+    default:
+      return false;
+  }
+}
+
+/// The names of the API: "QUEUED", "REJECTED_CAPACITY", "RETRYABLE", "FIRST_COME".
+std::string_view name(RequestStatus);
+std::string_view name(ResultCode);
+std::string_view name(FailureClass);
+std::string_view name(Policy);
+std::optional<RequestStatus> parse_status(std::string_view);
+std::optional<Policy> parse_policy(std::string_view);
+
+/// 1 to 128 of `A-Z a-z 0-9 . _ ~ -`: what may stand in a path.
+bool is_path_id(std::string_view);
+/// 1 to 128 bytes of UTF-8 without control characters.
+bool is_user_id(std::string_view);
+
+}  // namespace spillway::intake

@@ -1,0 +1,454 @@
+// What every engine of intake must do, seen through the port alone.
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "base/limits.h"
+#include "contract/intake_engine.h"
+#include "intake/worker_pool.h"
+
+namespace spillway::intake::contract {
+namespace {
+
+class IntakeContract : public testing::TestWithParam<EngineKind> {
+ protected:
+  void SetUp() override { engine_ = GetParam().make(); }
+
+  Service& service() { return engine_->service(); }
+  Timestamp now() { return engine_->clock().wall(); }
+
+  Result<EventView> put(const std::string& id, std::uint64_t capacity, Timestamp opens = {},
+                        Timestamp closes = {}) {
+    return ask<EventView>(loop_, [&](auto reply) {
+      service().put_event({id, "title", capacity, opens, closes, Policy::kFirstCome}, std::move(reply));
+    });
+  }
+  void made(const std::string& id, std::uint64_t capacity, Timestamp opens = {}, Timestamp closes = {}) {
+    ASSERT_TRUE(put(id, capacity, opens, closes).ok());
+  }
+  Result<Participation> take_part(const std::string& event, const std::string& user,
+                                  const std::string& body = {}) {
+    return ask<Participation>(loop_, [&](auto reply) {
+      service().participate({event, user, body}, std::move(reply));
+    });
+  }
+  std::vector<std::string> take_part_many(const std::string& event, int people) {
+    std::vector<std::string> ids;
+    for (int i = 0; i < people; ++i) ids.push_back(take_part(event, "user-" + std::to_string(i))->request_id);
+    return ids;
+  }
+  Result<RequestDetail> detail(const std::string& id) {
+    return ask<RequestDetail>(loop_, [&](auto reply) { service().get_request_detail(id, std::move(reply)); });
+  }
+  RequestStatus status(const std::string& id) { return detail(id)->view.status; }
+  Result<RequestView> look(const std::string& id, const std::string& user) {
+    return ask<RequestView>(loop_, [&](auto reply) {
+      service().get_request({id, user, 0, {}}, std::move(reply));
+    });
+  }
+  std::uint64_t remaining(const std::string& event) {
+    return ask<EventView>(loop_, [&](auto reply) { service().get_event(event, std::move(reply)); })
+        ->capacity_remaining;
+  }
+  QueueStats queue() {
+    return *ask<QueueStats>(loop_, [&](auto reply) { service().queue_stats(std::move(reply)); });
+  }
+  QueueStats set_paused(bool paused) {
+    return *ask<QueueStats>(loop_, [&](auto reply) { service().set_paused(paused, std::move(reply)); });
+  }
+  std::vector<Delivery> receive(std::uint32_t max) {
+    return *ask<std::vector<Delivery>>(loop_, [&](auto reply) {
+      service().receive({.max = max, .wait_us = 0, .visibility_us = 30 * kSecond}, std::move(reply));
+    });
+  }
+  Ack complete(const Receipt& receipt, WorkResult result, ResultCode code = ResultCode::kNone,
+               Micros again_us = 0) {
+    Outcome outcome;
+    outcome.receipt = receipt;
+    outcome.result = result;
+    outcome.result_code = code;
+    outcome.reason = result == WorkResult::kSucceed ? "" : "because";
+    outcome.retry_after_us = again_us;
+    return ask<Acks>(loop_, [&](auto reply) { service().complete({{outcome}}, std::move(reply)); })
+        ->acks.at(0);
+  }
+  Ack extend(const Receipt& receipt, Micros visibility_us) {
+    return ask<Acks>(loop_,
+                     [&](auto reply) {
+                       service().extend({{receipt}, visibility_us}, std::move(reply));
+                     })
+        ->acks.at(0);
+  }
+  /// Receives and completes until nothing more comes.
+  void work_off() {
+    for (auto deliveries = receive(7); !deliveries.empty() || queue().visible > 0; deliveries = receive(7)) {
+      for (const Delivery& delivery : deliveries) {
+        EXPECT_EQ(complete(delivery.receipt, WorkResult::kSucceed), Ack::kApplied);
+      }
+    }
+  }
+
+  WaitLoop loop_{0};
+  std::unique_ptr<EngineUnderTest> engine_;
+};
+
+TEST_P(IntakeContract, OnePersonHasOneRequest) {
+  ASSERT_TRUE(put("E", 10)->created);
+  const auto first = take_part("E", "ann");
+  ASSERT_TRUE(first.ok());
+  EXPECT_FALSE(first->duplicate);
+  const auto again = take_part("E", "ann");
+  EXPECT_TRUE(again->duplicate);
+  EXPECT_EQ(again->request_id, first->request_id);
+  EXPECT_NE(take_part("E", "ben")->request_id, first->request_id);
+  made("F", 10);
+  EXPECT_NE(take_part("F", "ann")->request_id, first->request_id);
+  engine_->restart();
+  EXPECT_EQ(take_part("E", "ann")->request_id, first->request_id);
+}
+
+TEST_P(IntakeContract, RefusesWhatCannotBeTakenPartIn) {
+  EXPECT_EQ(take_part("nothing", "ann").error().code, ErrorCode::kNotFound);
+  made("later", 1, now() + 3600 * kSecond);
+  const auto early = take_part("later", "ann");
+  EXPECT_EQ(early.error().code, ErrorCode::kEventNotOpen);
+  EXPECT_NE(early.error().message.find("202"), std::string::npos)
+      << "names the time: " << early.error().message;
+  made("short", 1, {}, now() + 60 * kSecond);
+  const auto inside = take_part("short", "ann");
+  ASSERT_TRUE(inside.ok());
+  engine_->advance(61 * kSecond);
+  EXPECT_EQ(take_part("short", "ben").error().code, ErrorCode::kEventClosed);
+  EXPECT_EQ(take_part("short", "ann")->request_id, inside->request_id) << "who is in stays in";
+  engine_->advance(3600 * kSecond);
+  EXPECT_TRUE(take_part("later", "ann").ok());
+}
+
+TEST_P(IntakeContract, ShowsARequestToItsOwnerOnly) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 3);
+  const auto view = look(ids[2], "user-2");
+  ASSERT_TRUE(view.ok());
+  EXPECT_EQ(view->status, RequestStatus::kQueued);
+  EXPECT_EQ(view->position, 3U);
+  EXPECT_EQ(view->event_id, "E");
+  EXPECT_TRUE(view->queued_at);
+  EXPECT_EQ(look(ids[2], "user-1").error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(look("no-such-request", "user-1").error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(IntakeContract, GivesExactlyNPlacesInOrder) {
+  made("E", 3);
+  const auto ids = take_part_many("E", 10);
+  EXPECT_EQ(remaining("E"), 3U);
+  work_off();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const auto request = detail(ids[i]);
+    EXPECT_EQ(request->view.status, i < 3 ? RequestStatus::kSucceeded : RequestStatus::kRejected) << i;
+    EXPECT_EQ(request->view.result_code, i < 3 ? ResultCode::kSuccess : ResultCode::kRejectedCapacity) << i;
+    EXPECT_TRUE(request->view.finished_at);
+  }
+  EXPECT_EQ(remaining("E"), 0U);
+  EXPECT_EQ(queue().visible + queue().in_flight + queue().delayed, 0U);
+}
+
+TEST_P(IntakeContract, LogsEveryStatusOnceAndForward) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 2);
+  work_off();
+  for (const std::string& id : ids) {
+    const auto log = detail(id)->status_log;
+    ASSERT_GE(log.size(), 4U);
+    EXPECT_EQ(log[0].status, RequestStatus::kReceived);
+    EXPECT_EQ(log[1].status, RequestStatus::kQueued);
+    for (std::size_t i = 1; i < log.size(); ++i) {
+      EXPECT_GE(log[i].at, log[i - 1].at);
+      EXPECT_TRUE(log[i].status == log[i - 1].status || may_become(log[i - 1].status, log[i].status));
+    }
+    EXPECT_TRUE(is_final(log.back().status));
+  }
+}
+
+TEST_P(IntakeContract, AFailingRequestKeepsItsPlaceUntilItsTriesAreUsedUp) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 2);
+  for (std::uint32_t attempt = 1; attempt <= 5; ++attempt) {
+    const auto deliveries = receive(10);
+    ASSERT_EQ(deliveries.size(), 1U) << attempt;
+    EXPECT_EQ(deliveries[0].receipt.request_id, ids[0]);
+    EXPECT_EQ(deliveries[0].receipt.receive_count, attempt);
+    EXPECT_EQ(complete(deliveries[0].receipt, WorkResult::kRetry, ResultCode::kNone, 10 * kSecond),
+              Ack::kApplied);
+    if (attempt == 5) break;
+    EXPECT_EQ(queue().delayed, 1U);
+    EXPECT_EQ(status(ids[0]), RequestStatus::kProcessing);
+    EXPECT_TRUE(receive(10).empty()) << "the second must not overtake";
+    engine_->advance(11 * kSecond);
+  }
+  const auto dead = detail(ids[0]);
+  EXPECT_EQ(dead->view.status, RequestStatus::kFailedFinal);
+  EXPECT_EQ(dead->view.result_code, ResultCode::kFailedRetriesExhausted);
+  EXPECT_EQ(dead->failure_class, FailureClass::kRetryable);
+  EXPECT_EQ(dead->receive_count, 5U);
+  EXPECT_EQ(queue().dead_letters, 1U);
+  work_off();
+  EXPECT_EQ(status(ids[1]), RequestStatus::kSucceeded) << "the place went to the next";
+}
+
+TEST_P(IntakeContract, AnInvalidOneGivesItsPlaceBack) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 2);
+  EXPECT_EQ(complete(receive(1).at(0).receipt, WorkResult::kInvalid), Ack::kApplied);
+  const auto invalid = detail(ids[0]);
+  EXPECT_EQ(invalid->view.status, RequestStatus::kFailedFinal);
+  EXPECT_EQ(invalid->view.result_code, ResultCode::kFailedInvalidMessage);
+  EXPECT_EQ(invalid->failure_class, FailureClass::kNonRetryable);
+  work_off();
+  EXPECT_EQ(status(ids[1]), RequestStatus::kSucceeded);
+}
+
+TEST_P(IntakeContract, ALateWorkerDoesNoHarm) {
+  made("E", 2);
+  const auto ids = take_part_many("E", 1);
+  const Receipt late = receive(1).at(0).receipt;
+  engine_->advance(31 * kSecond);
+  const Receipt current = receive(1).at(0).receipt;
+  EXPECT_EQ(current.request_id, late.request_id);
+  EXPECT_GT(current.receive_count, late.receive_count);
+  EXPECT_EQ(complete(late, WorkResult::kInvalid), Ack::kStale);
+  EXPECT_EQ(extend(late, 60 * kSecond), Ack::kStale);
+  EXPECT_EQ(status(ids[0]), RequestStatus::kProcessing);
+  EXPECT_EQ(complete(current, WorkResult::kSucceed), Ack::kApplied);
+  EXPECT_EQ(complete(current, WorkResult::kSucceed), Ack::kStale) << "final already: a no-op";
+  EXPECT_EQ(status(ids[0]), RequestStatus::kSucceeded);
+  EXPECT_EQ(remaining("E"), 1U);
+  EXPECT_EQ(complete({"no-such-request", 1}, WorkResult::kSucceed), Ack::kUnknown);
+}
+
+TEST_P(IntakeContract, AHeartbeatKeepsADelivery) {
+  made("E", 1);
+  take_part_many("E", 1);
+  const Receipt receipt = receive(1).at(0).receipt;
+  for (int i = 0; i < 5; ++i) {
+    engine_->advance(20 * kSecond);
+    EXPECT_EQ(extend(receipt, 30 * kSecond), Ack::kApplied);
+    EXPECT_TRUE(receive(1).empty());
+  }
+  EXPECT_EQ(complete(receipt, WorkResult::kSucceed), Ack::kApplied);
+}
+
+TEST_P(IntakeContract, PausedMeansThatNothingIsDelivered) {
+  made("E", 5);
+  EXPECT_TRUE(set_paused(true).paused);
+  take_part_many("E", 5);
+  EXPECT_TRUE(receive(10).empty());
+  EXPECT_EQ(queue().visible, 5U);
+  engine_->restart();
+  EXPECT_TRUE(queue().paused) << "a pause is remembered";
+  EXPECT_FALSE(set_paused(false).paused);
+  EXPECT_EQ(receive(10).size(), 5U);
+}
+
+TEST_P(IntakeContract, CapacityMayGrowButNotFallBelowWhatIsTaken) {
+  made("E", 2);
+  const auto ids = take_part_many("E", 4);
+  const auto both = receive(2);
+  complete(both.at(0).receipt, WorkResult::kSucceed);
+  EXPECT_EQ(put("E", 1).error().code, ErrorCode::kCapacityBelowTaken) << "one taken, one kept";
+  EXPECT_FALSE(put("E", 3)->created);
+  complete(both.at(1).receipt, WorkResult::kSucceed);
+  work_off();
+  EXPECT_EQ(status(ids[2]), RequestStatus::kSucceeded);
+  EXPECT_EQ(status(ids[3]), RequestStatus::kRejected);
+}
+
+TEST_P(IntakeContract, AWaitEndsWhenTheStatusChanges) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 1);
+  std::unique_ptr<Result<RequestView>> waited;
+  std::unique_ptr<Result<std::vector<Delivery>>> delivered;
+  loop_.run_until([&] { return waited != nullptr && delivered != nullptr; }, -1,
+                  [&] {
+                    service().get_request({ids[0], "user-0", 20 * kSecond, {}}, [&](auto view) {
+                      waited = std::make_unique<Result<RequestView>>(std::move(view));
+                    });
+                    service().receive({.max = 1}, [&](auto deliveries) {
+                      delivered = std::make_unique<Result<std::vector<Delivery>>>(std::move(deliveries));
+                    });
+                  });
+  EXPECT_EQ((*waited)->status, RequestStatus::kProcessing);
+  complete((**delivered)[0].receipt, WorkResult::kSucceed);
+  const auto final_view = ask<RequestView>(loop_, [&](auto reply) {
+    service().get_request({ids[0], "user-0", 20 * kSecond, RequestStatus::kProcessing}, std::move(reply));
+  });
+  EXPECT_EQ(final_view->status, RequestStatus::kSucceeded) << "changed since it was seen: answered at once";
+}
+
+TEST_P(IntakeContract, AWaitEndsWhenItsTimeIsUp) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 1);
+  std::unique_ptr<Result<RequestView>> waited;
+  loop_.run_until([] { return true; }, -1,
+                  [&] {
+                    service().get_request({ids[0], "user-0", 20 * kSecond, {}}, [&](auto view) {
+                      waited = std::make_unique<Result<RequestView>>(std::move(view));
+                    });
+                  });
+  queue();  // answered after the wait was taken: its time runs from before this
+  engine_->advance(10 * kSecond);
+  queue();
+  EXPECT_EQ(waited, nullptr);
+  engine_->advance(11 * kSecond);
+  loop_.run_until([&waited] { return waited != nullptr; });
+  EXPECT_EQ((*waited)->status, RequestStatus::kQueued);
+}
+
+TEST_P(IntakeContract, ALongPollBringsWhatComesLater) {
+  made("E", 1);
+  std::unique_ptr<Result<std::vector<Delivery>>> delivered;
+  std::string id;
+  loop_.run_until(
+      [&] { return delivered != nullptr; }, -1,
+      [&] {
+        service().receive({.max = 10, .wait_us = 20 * kSecond}, [&](auto deliveries) {
+          delivered = std::make_unique<Result<std::vector<Delivery>>>(std::move(deliveries));
+        });
+        service().participate({"E", "ann", R"({"note":1})"}, [&](auto taken) { id = taken->request_id; });
+      });
+  ASSERT_EQ((*delivered)->size(), 1U);
+  EXPECT_EQ((**delivered)[0].receipt.request_id, id);
+  EXPECT_EQ((**delivered)[0].user_id, "ann");
+  EXPECT_EQ((**delivered)[0].body, R"({"note":1})");
+}
+
+TEST_P(IntakeContract, ListsInOrderPageByPage) {
+  made("E", 3);
+  const auto ids = take_part_many("E", 25);
+  work_off();
+  std::vector<std::string> seen;
+  ListRequests command{.event_id = "E", .status = {}, .limit = 10, .cursor = {}};
+  do {
+    const auto page =
+        ask<RequestPage>(loop_, [&](auto reply) { service().list_requests(command, std::move(reply)); });
+    EXPECT_EQ(page->counts.succeeded, 3U);
+    EXPECT_EQ(page->counts.rejected, 22U);
+    for (const auto& item : page->items) seen.push_back(item.view.request_id);
+    command.cursor = page->next_cursor;
+  } while (!command.cursor.empty());
+  EXPECT_EQ(seen, ids);
+  EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end())) << "queuedAt, then requestId";
+
+  command.status = RequestStatus::kSucceeded;
+  const auto winners =
+      ask<RequestPage>(loop_, [&](auto reply) { service().list_requests(command, std::move(reply)); });
+  EXPECT_EQ(winners->items.size(), 3U);
+  command.cursor = "garbage!";
+  EXPECT_EQ(ask<RequestPage>(loop_, [&](auto reply) { service().list_requests(command, std::move(reply)); })
+                .error()
+                .code,
+            ErrorCode::kInvalidArgument);
+  command.event_id = "nothing";
+  EXPECT_EQ(ask<RequestPage>(loop_, [&](auto reply) { service().list_requests(command, std::move(reply)); })
+                .error()
+                .code,
+            ErrorCode::kNotFound);
+}
+
+TEST_P(IntakeContract, ARestartKeepsEverythingAndTakesBackWhatWorkersHad) {
+  made("E", 2);
+  const auto ids = take_part_many("E", 4);
+  const auto in_hand = receive(2);
+  complete(in_hand.at(0).receipt, WorkResult::kSucceed);
+  engine_->restart();
+  EXPECT_EQ(status(ids[0]), RequestStatus::kSucceeded);
+  EXPECT_EQ(status(ids[1]), RequestStatus::kProcessing) << "no step back";
+  EXPECT_EQ(complete(in_hand.at(1).receipt, WorkResult::kInvalid), Ack::kStale) << "of a worker that is gone";
+  work_off();
+  const RequestStatus expected[] = {RequestStatus::kSucceeded, RequestStatus::kSucceeded,
+                                    RequestStatus::kRejected, RequestStatus::kRejected};
+  for (std::size_t i = 0; i < ids.size(); ++i) EXPECT_EQ(status(ids[i]), expected[i]) << i;
+  EXPECT_EQ(detail(ids[1])->receive_count, 2U);
+}
+
+// ---- Workers ----------------------------------------------------------------------------------------------
+
+/// Work that does as it is told, by user: fail so many times, hang, or succeed.
+class ScriptedWork final : public Work {
+ public:
+  void perform(const Delivery& delivery, UniqueFunction<void(WorkEnd)> done) override {
+    ++performed;
+    if (hang.contains(delivery.user_id)) {
+      hanging.push_back(std::move(done));
+      return;
+    }
+    auto failures = fail.find(delivery.user_id);
+    if (failures != fail.end() && failures->second > 0) {
+      --failures->second;
+      return done({WorkResult::kRetry, ResultCode::kNone, "scripted failure"});
+    }
+    done({});
+  }
+  std::map<std::string, int> fail;
+  std::set<std::string> hang;
+  std::vector<UniqueFunction<void(WorkEnd)>> hanging;
+  std::atomic<int> performed{0};
+};
+
+TEST_P(IntakeContract, WorkersBringEveryRequestToItsEnd) {
+  made("E", 3);
+  const auto ids = take_part_many("E", 20);
+  ScriptedWork work;
+  work.fail["user-0"] = 2;    // comes through at the third try
+  work.fail["user-1"] = 100;  // never does
+  WorkerOptions options{.workers = 3, .batch = 4};
+  options.backoff_base_us = 1;  // due at once; the clock of these tests stands still
+  options.long_poll_us = 10 * kMillisecond;
+  WorkerPool pool(service(), work, engine_->clock(), 1, options);
+  pool.start();
+  for (const std::string& id : ids) {
+    const std::string user = detail(id)->user_id;
+    RequestView view = *look(id, user);
+    while (!is_final(view.status)) {
+      engine_->advance(kSecond);
+      view = *look(id, user);
+    }
+  }
+  pool.stop(kSecond);
+  EXPECT_EQ(status(ids[0]), RequestStatus::kSucceeded);
+  EXPECT_EQ(status(ids[1]), RequestStatus::kFailedFinal);
+  EXPECT_EQ(status(ids[2]), RequestStatus::kSucceeded);
+  EXPECT_EQ(status(ids[3]), RequestStatus::kSucceeded) << "the place of the one that failed";
+  for (std::size_t i = 4; i < ids.size(); ++i) EXPECT_EQ(status(ids[i]), RequestStatus::kRejected) << i;
+  EXPECT_EQ(work.performed, 3 + 5 + 1 + 1);
+}
+
+TEST_P(IntakeContract, WorkThatHangsIsTakenOverAfterItsWorkerIsGone) {
+  made("E", 1);
+  const auto ids = take_part_many("E", 1);
+  ScriptedWork hanging;
+  hanging.hang.insert("user-0");
+  {
+    WorkerPool pool(service(), hanging, engine_->clock(), 1, {.workers = 1});
+    pool.start();
+    while (hanging.performed == 0) queue();
+    pool.stop(0);  // gone with the work in hand: a crash of the worker
+  }
+  EXPECT_EQ(status(ids[0]), RequestStatus::kProcessing);
+  engine_->advance(31 * kSecond);
+  CapacityWork good;
+  WorkerPool pool(service(), good, engine_->clock(), 2, {.workers = 1});
+  pool.start();
+  const auto view = ask<RequestView>(loop_, [&](auto reply) {
+    service().get_request({ids[0], "user-0", limits::kMaxWait, RequestStatus::kProcessing}, std::move(reply));
+  });
+  EXPECT_EQ(view->status, RequestStatus::kSucceeded);
+  EXPECT_EQ(detail(ids[0])->receive_count, 2U);
+  pool.stop(kSecond);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, IntakeContract, testing::Values(EngineKind{"embedded", &make_embedded}),
+                         [](const auto& engine) { return engine.param.name; });
+
+}  // namespace
+}  // namespace spillway::intake::contract

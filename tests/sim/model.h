@@ -1,0 +1,97 @@
+#pragma once
+
+// What intake must do, in the plainest code that says so: for comparison with the machine, of which it shares
+// the words (commands.h, types.h) and nothing else. It looks at everything every time and remembers no
+// shortcut.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "intake/commands.h"
+#include "intake/request_id.h"
+
+namespace spillway::intake::sim {
+
+struct Rules {
+  std::uint32_t max_receive_count = 5;
+  Micros retention_us = 0;
+  std::size_t max_requests = 0;
+  std::size_t max_body_bytes = 0;
+};
+
+class Model {
+ public:
+  struct Entry {
+    RequestStatus status;
+    Timestamp at;
+    std::string reason;
+  };
+  enum class Phase { kLine, kInFlight, kDelayed, kVisible, kDone };
+  struct Request {
+    std::string event;
+    std::string user;
+    std::string body;
+    RequestStatus status = RequestStatus::kQueued;
+    ResultCode result = ResultCode::kNone;
+    FailureClass failure = FailureClass::kNone;
+    Phase phase = Phase::kLine;
+    Timestamp queued_at, started_at, finished_at;
+    Timestamp until;  ///< in flight or delayed
+    std::uint32_t receive_count = 0;
+    std::vector<Entry> log;
+  };
+  struct Event {
+    PutEvent as_put;
+    std::set<std::uint64_t> requests;  ///< kept
+    std::uint64_t taken = 0;
+    std::uint64_t forgotten = 0;
+  };
+
+  Model(Rules rules, Seed seed) : rules_(rules), seed_(seed) {}
+
+  Result<Participation> participate(const Participate&, Timestamp now);
+  Result<EventView> put_event(const PutEvent&, Timestamp now);
+  std::vector<Delivery> receive(const Receive&, Timestamp now);
+  Acks complete(const Complete&, Timestamp now);
+  Acks extend(const Extend&, Timestamp now);
+  void set_paused(bool paused) { paused_ = paused; }
+  void due(Timestamp now);  ///< all of it
+  void restart(Timestamp now);
+
+  QueueStats stats(Timestamp now) const;
+  EventView view(const Event&) const;
+  RequestDetail detail(std::uint64_t number) const;
+  /// As pages show them: all of an event, without body and log.
+  std::vector<RequestDetail> list(const std::string& event, std::optional<RequestStatus> status) const;
+  StatusCounts counts(const std::string& event) const;
+
+  const std::map<std::uint64_t, Request>& requests() const { return requests_; }
+  const std::map<std::string, Event>& events() const { return events_; }
+  std::uint64_t last() const { return last_; }
+  bool all_final() const { return unfinished_.empty(); }
+
+ private:
+  std::uint64_t kept_places(const Event&) const;
+  std::uint64_t find(const Receipt&) const;  ///< 0: no such request
+  bool is_current(std::uint64_t number, const Receipt&) const;
+  void finish(std::uint64_t number, RequestStatus, ResultCode, FailureClass, Timestamp now,
+              const std::string& reason);
+  void try_failed(std::uint64_t number, Timestamp now, const std::string& reason);
+  void forget(Timestamp now);
+
+  Rules rules_;
+  Seed seed_;
+  std::uint64_t last_ = 0;
+  bool paused_ = false;
+  std::map<std::uint64_t, Request> requests_;
+  std::set<std::uint64_t> unfinished_;
+  std::map<std::string, Event> events_;
+  std::map<std::pair<std::string, std::string>, std::uint64_t> people_;
+};
+
+}  // namespace spillway::intake::sim

@@ -1,0 +1,59 @@
+#pragma once
+
+// Replies as text: what the machine and the model say is compared, and shown when it differs.
+
+#include <fmt/core.h>
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "intake/commands.h"
+
+namespace spillway::intake::sim {
+
+inline std::string text(const Error& e) { return std::string(error_info(e.code).code); }
+inline std::string text(const Participation& p) { return p.request_id + (p.duplicate ? " again" : " new"); }
+inline std::string text(const EventView& e) {
+  return fmt::format("{} '{}' {}/{} {}..{}{}", e.event_id, e.title, e.capacity_remaining, e.capacity_total,
+                     e.opens_at.us, e.closes_at.us, e.created ? " created" : "");
+}
+inline std::string text(const std::vector<Delivery>& deliveries) {
+  std::string out = "delivered";
+  for (const Delivery& d : deliveries) {
+    out += fmt::format(" {}#{} {} {} '{}' {};", d.receipt.request_id, d.receipt.receive_count, d.event_id,
+                       d.user_id, d.body, d.queued_at.us);
+  }
+  return out;
+}
+inline std::string text(const Acks& acks) {
+  std::string out = "acks ";
+  for (const Ack ack : acks.acks) out += "AS?"[static_cast<std::size_t>(ack)];
+  return out;
+}
+inline std::string text(const QueueStats& s) {
+  return fmt::format("visible {} in flight {} delayed {} oldest {} dead {} {}", s.visible, s.in_flight,
+                     s.delayed, s.oldest_age_us, s.dead_letters, s.paused ? "paused" : "running");
+}
+inline std::string text(const RequestView& v) {
+  return fmt::format("{} {} {} {} at {} {} {} {}", v.request_id, v.event_id, name(v.status),
+                     name(v.result_code), v.position.value_or(0), v.queued_at.us, v.started_at.us,
+                     v.finished_at.us);
+}
+inline std::string text(const RequestDetail& d) {
+  std::string out = fmt::format("{} {} '{}' x{} {}", text(d.view), d.user_id, d.body, d.receive_count,
+                                name(d.failure_class));
+  for (const StatusLogEntry& e : d.status_log)
+    out += fmt::format(" | {} {} {}", name(e.status), e.at.us, e.reason);
+  return out;
+}
+inline std::string text(const StatusCounts& c) {
+  return fmt::format("{} {} {} {} {} {}", c.received, c.queued, c.processing, c.succeeded, c.rejected,
+                     c.failed_final);
+}
+template <class T>
+std::string text(const Result<T>& result) {
+  return result.ok() ? text(*result) : text(result.error());
+}
+
+}  // namespace spillway::intake::sim
