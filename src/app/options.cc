@@ -1,0 +1,231 @@
+#include "app/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/Config.hpp>
+#include <CLI/Error.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <map>
+
+#include "identity/gate.h"
+
+namespace spillway::app {
+namespace {
+
+Status set_bool(bool& into, const std::string& value) {
+  if (value != "true" && value != "false") return invalid_argument("must be true or false");
+  into = value == "true";
+  return Ok{};
+}
+
+template <class T>
+Status set_number(T& into, const std::string& value, std::uint64_t min, std::uint64_t max,
+                  std::uint64_t unit = 1) {
+  std::uint64_t number = 0;
+  const auto [end, failed] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (failed != std::errc() || end != value.data() + value.size() || number < min || number > max) {
+    return invalid_argument(fmt::format("must be a whole number from {} to {}", min, max));
+  }
+  into = static_cast<T>(number * unit);
+  return Ok{};
+}
+
+Status set_listen(ServeOptions& options, const std::string& value) {
+  const auto colon = value.rfind(':');
+  if (colon == std::string::npos || colon == 0)
+    return invalid_argument("must be HOST:PORT, as 127.0.0.1:8080");
+  options.host = value.substr(0, colon);
+  if (options.host.size() > 2 && options.host.front() == '[' && options.host.back() == ']') {
+    options.host = options.host.substr(1, options.host.size() - 2);
+  }
+  if (Status port = set_number(options.port, value.substr(colon + 1), 0, 65'535); !port) {
+    return invalid_argument("must end in a port from 0 to 65535 (0: any free one)");
+  }
+  return Ok{};
+}
+
+Status set_identity(ServeOptions& options, const std::string& value) {
+  if (value == "open") {
+    options.open_login = true;
+  } else if (value == "none") {
+    options.open_login = false;
+  } else {
+    return invalid_argument("must be none or open");
+  }
+  return Ok{};
+}
+
+Status set_workers(ServeOptions& options, const std::string& value) {
+  std::size_t workers = 0;
+  if (Status read = set_number(workers, value, 0, limits::kMaxWorkers); !read) return read;
+  options.start_paused = workers == 0;
+  options.workers = workers == 0 ? ServeOptions{}.workers : workers;
+  return Ok{};
+}
+
+Status set_log_level(ServeOptions& options, const std::string& value) {
+  const std::map<std::string, log::Level> levels = {{"debug", log::Level::kDebug},
+                                                    {"info", log::Level::kInfo},
+                                                    {"warn", log::Level::kWarn},
+                                                    {"error", log::Level::kError}};
+  const auto it = levels.find(value);
+  if (it == levels.end()) return invalid_argument("must be debug, info, warn or error");
+  options.log_level = it->second;
+  return Ok{};
+}
+
+std::vector<OptionRow> make_table() {
+  using O = ServeOptions;
+  using S = const std::string&;
+  return {
+      {"listen", "HOST:PORT", "127.0.0.1:8080", "Address to serve on; port 0 picks a free one.", set_listen},
+      {"data", "DIR", "./data", "Where the journal and the keys are kept; made when it is not there.",
+       [](O& o, S v) {
+         return v.empty() ? Status(invalid_argument("must not be empty")) : (o.data_dir = v, Ok{});
+       }},
+      {"demo", "", "false",
+       "Demonstration: open login, event EVT-009 with 100 places, an admin token, and a small crowd.",
+       [](O& o, S v) { return set_bool(o.demo, v); }},
+      {"identity", "MODE", "none",
+       "Who may log in: none (only the admin secret counts) or open (any user id, no password).",
+       set_identity},
+      {"i-know-login-is-open", "", "false", "Allow open login on an address that others can reach.",
+       [](O& o, S v) { return set_bool(o.i_know_login_is_open, v); }},
+      {"admin-token", "SECRET", "",
+       "Bearer secret that counts as an admin, 32 characters or more. Better given as SPILLWAY_ADMIN_TOKEN.",
+       [](O& o, S v) {
+         if (!v.empty() && v.size() < identity::kMinAdminSecretBytes) {
+           return Status(invalid_argument("must have 32 characters or more"));
+         }
+         o.admin_secret = v;
+         return Status(Ok{});
+       }},
+      {"workers", "N", "4", "Workers of the queue; 0 starts with the workers paused.", set_workers},
+      {"services", "LIST", "intake", "Services to run, separated by commas; this version has intake.",
+       [](O&, S v) { return v == "intake" ? Status(Ok{}) : Status(invalid_argument("must be intake")); }},
+      {"http-threads", "N", "0", "Threads that serve HTTP; 0 takes the cores less one, at least one.",
+       [](O& o, S v) { return set_number(o.http_threads, v, 0, limits::kMaxHttpThreads); }},
+      {"max-connections", "N", "20000", "Connections at once; past it new ones are answered 503.",
+       [](O& o, S v) { return set_number(o.max_connections, v, 1, 1'000'000); }},
+      {"max-in-works", "N", "65536",
+       "Requests taken and not yet answered; past it new ones are answered 503.",
+       [](O& o, S v) { return set_number(o.max_in_works, v, 1, 10'000'000); }},
+      {"tls-cert", "FILE", "", "Certificate chain in PEM; with --tls-key the listener speaks TLS.",
+       [](O& o, S v) { return o.tls_certificate_file = v, Status(Ok{}); }},
+      {"tls-key", "FILE", "", "Private key in PEM.",
+       [](O& o, S v) { return o.tls_key_file = v, Status(Ok{}); }},
+      {"retention-seconds", "N", "86400", "How long final requests of a closed event are kept.",
+       [](O& o, S v) { return set_number(o.retention_us, v, 1, 10LL * 366 * 86'400, kSecond); }},
+      {"visibility-seconds", "N", "30", "How long a delivery is kept from other workers without a heartbeat.",
+       [](O& o, S v) { return set_number(o.visibility_us, v, 1, 12 * 3'600, kSecond); }},
+      {"max-receive-count", "N", "5", "Tries of a request before it becomes a dead letter.",
+       [](O& o, S v) { return set_number(o.max_receive_count, v, 3, 5); }},
+      {"snapshot-every-mib", "N", "256", "Closed journal segments between two snapshots; 0: never.",
+       [](O& o, S v) { return set_number(o.snapshot_every_bytes, v, 0, 1'000'000, 1024 * 1024); }},
+      {"access-log", "", "false", "Log a line for every request.",
+       [](O& o, S v) { return set_bool(o.access_log, v); }},
+      {"log-level", "LEVEL", "info", "debug, info, warn or error.", set_log_level},
+      {"log-format", "FORMAT", "text", "text or json; lines go to standard error.",
+       [](O& o, S v) {
+         if (v != "text" && v != "json") return Status(invalid_argument("must be text or json"));
+         o.log_json = v == "json";
+         return Status(Ok{});
+       }},
+  };
+}
+
+const OptionRow* find_row(std::string_view name) {
+  for (const OptionRow& row : option_table()) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+/// The `key = value` lines of a configuration file (TOML or INI, as CLI11 reads them).
+Result<std::vector<GivenOption>> read_config(const std::string& path) {
+  std::vector<GivenOption> given;
+  try {
+    for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(path)) {
+      if (!item.parents.empty() || item.inputs.size() != 1 || find_row(item.name) == nullptr) {
+        return invalid_argument(fmt::format("{}: there is no option {}", path, item.fullname()));
+      }
+      given.push_back({item.name, item.inputs.front()});
+    }
+  } catch (const CLI::Error& error) {
+    return invalid_argument(fmt::format("{}: {}", path, error.what()));
+  }
+  return given;
+}
+
+Status check_together(const ServeOptions& options) {
+  if (options.tls_certificate_file.empty() != options.tls_key_file.empty()) {
+    return invalid_argument("tls-cert and tls-key go together");
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+const std::vector<OptionRow>& option_table() {
+  static const std::vector<OptionRow> kTable = make_table();
+  return kTable;
+}
+
+std::string environment_name(std::string_view option) {
+  std::string name = "SPILLWAY_";
+  for (const char c : option) name.push_back(c == '-' ? '_' : static_cast<char>(c - 'a' + 'A'));
+  return name;
+}
+
+std::string options_markdown() {
+  std::string out =
+      "# Configuration\n\n"
+      "`spillway serve` takes every option as a flag, as an environment variable or as a key in the file "
+      "given by\n"
+      "`--config FILE` (`key = value` lines, TOML); the first of these that names it counts. This page is "
+      "printed by\n"
+      "`spillway options`, and a test holds it against the program.\n\n"
+      "| flag and key | environment | default | what it does |\n|---|---|---|---|\n";
+  for (const OptionRow& row : option_table()) {
+    out += fmt::format("| `--{}{}{}` | `{}` | {} | {} |\n", row.name, row.placeholder.empty() ? "" : " ",
+                       row.placeholder, environment_name(row.name),
+                       row.fallback.empty() ? "" : fmt::format("`{}`", row.fallback), row.help);
+  }
+  return out;
+}
+
+Result<ServeOptions> resolve_options(const std::vector<GivenOption>& command_line,
+                                     const std::function<const char*(const char*)>& environment,
+                                     const std::string& config_file) {
+  ServeOptions options;
+  // From the weakest to the strongest, so that the stronger overwrites.
+  if (!config_file.empty()) {
+    const auto given = read_config(config_file);
+    if (!given) return given.error();
+    for (const GivenOption& each : *given) {
+      if (Status set = find_row(each.name)->set(options, each.value); !set) {
+        return invalid_argument(fmt::format("{}: {} {}", config_file, each.name, set.error().message));
+      }
+    }
+  }
+  for (const OptionRow& row : option_table()) {
+    const std::string name = environment_name(row.name);
+    const char* value = environment(name.c_str());
+    if (value == nullptr || *value == '\0') continue;
+    if (Status set = row.set(options, value); !set) {
+      return invalid_argument(fmt::format("{} {}", name, set.error().message));
+    }
+  }
+  for (const GivenOption& each : command_line) {
+    if (Status set = find_row(each.name)->set(options, each.value); !set) {
+      return invalid_argument(fmt::format("--{} {}", each.name, set.error().message));
+    }
+  }
+  if (options.demo) options.open_login = true;
+  if (Status together = check_together(options); !together) return together.error();
+  return options;
+}
+
+}  // namespace spillway::app

@@ -1,0 +1,116 @@
+#include "app/options.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+namespace spillway::app {
+namespace {
+
+/// A configuration file that goes when the test does.
+class ConfigFile {
+ public:
+  explicit ConfigFile(const std::string& text) {
+    const int fd = ::mkstemp(path_.data());
+    EXPECT_GE(fd, 0);
+    ::close(fd);
+    std::ofstream(path_) << text;
+  }
+  ~ConfigFile() { std::remove(path_.c_str()); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = "/tmp/spillway-options-XXXXXX";
+};
+
+Result<ServeOptions> resolve(const std::vector<GivenOption>& line,
+                             std::map<std::string, std::string> environment = {},
+                             const std::string& file = "") {
+  return resolve_options(
+      line,
+      [&environment](const char* name) -> const char* {
+        const auto it = environment.find(name);
+        return it == environment.end() ? nullptr : it->second.c_str();
+      },
+      file);
+}
+
+TEST(Options, TheFallbacksOfTheTableAreTheDefaults) {
+  std::vector<GivenOption> line;
+  for (const OptionRow& row : option_table()) {
+    if (!row.fallback.empty()) line.push_back({std::string(row.name), std::string(row.fallback)});
+  }
+  const auto given = resolve(line);
+  const auto defaults = resolve({});
+  ASSERT_TRUE(given.ok() && defaults.ok());
+  EXPECT_EQ(given->host, defaults->host);
+  EXPECT_EQ(given->port, defaults->port);
+  EXPECT_EQ(given->data_dir, defaults->data_dir);
+  EXPECT_EQ(given->workers, defaults->workers);
+  EXPECT_EQ(given->start_paused, defaults->start_paused);
+  EXPECT_EQ(given->http_threads, defaults->http_threads);
+  EXPECT_EQ(given->max_connections, defaults->max_connections);
+  EXPECT_EQ(given->retention_us, defaults->retention_us);
+  EXPECT_EQ(given->visibility_us, defaults->visibility_us);
+  EXPECT_EQ(given->max_receive_count, defaults->max_receive_count);
+  EXPECT_EQ(given->snapshot_every_bytes, defaults->snapshot_every_bytes);
+  EXPECT_EQ(given->log_level, defaults->log_level);
+}
+
+TEST(Options, TheLineBeatsTheEnvironmentBeatsTheFile) {
+  const ConfigFile file("workers = 1\nlog-level = \"warn\"\nlisten = \"127.0.0.1:1111\"\n");
+  const auto options =
+      resolve({{"workers", "3"}}, {{"SPILLWAY_WORKERS", "2"}, {"SPILLWAY_LOG_LEVEL", "error"}}, file.path());
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->workers, 3U);
+  EXPECT_EQ(options->log_level, log::Level::kError);
+  EXPECT_EQ(options->port, 1111);
+}
+
+TEST(Options, ErrorsNameTheOptionAndItsPlace) {
+  const struct {
+    GivenOption given;
+    const char* expected;
+  } rows[] = {
+      {{"listen", "8080"}, "--listen must be HOST:PORT"},
+      {{"listen", "127.0.0.1:70000"}, "--listen must end in a port"},
+      {{"workers", "-1"}, "--workers must be a whole number"},
+      {{"workers", "many"}, "--workers must be a whole number"},
+      {{"identity", "users"}, "--identity must be none or open"},
+      {{"admin-token", "short"}, "--admin-token must have 32"},
+      {{"max-receive-count", "2"}, "--max-receive-count must be a whole number from 3 to 5"},
+      {{"log-level", "loud"}, "--log-level must be"},
+      {{"services", "chat"}, "--services must be intake"},
+      {{"demo", "yes"}, "--demo must be true or false"},
+      {{"tls-cert", "a.pem"}, "tls-cert and tls-key go together"},
+  };
+  for (const auto& row : rows) {
+    const auto options = resolve({row.given});
+    ASSERT_FALSE(options.ok()) << row.given.name;
+    EXPECT_NE(options.error().message.find(row.expected), std::string::npos) << options.error().message;
+  }
+  EXPECT_NE(resolve({}, {{"SPILLWAY_WORKERS", "x"}}).error().message.find("SPILLWAY_WORKERS"),
+            std::string::npos);
+  const ConfigFile unknown("wrokers = 1\n");
+  EXPECT_NE(resolve({}, {}, unknown.path()).error().message.find("wrokers"), std::string::npos);
+  EXPECT_FALSE(resolve({}, {}, "/no/such/file").ok());
+}
+
+TEST(Options, ZeroWorkersMeansPaused) {
+  EXPECT_TRUE(resolve({{"workers", "0"}})->start_paused);
+  EXPECT_GT(resolve({{"workers", "0"}})->workers, 0U);
+}
+
+TEST(Options, TheDocumentIsTheTable) {
+  std::ifstream file(SPILLWAY_SOURCE_DIR "/docs/configuration.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(text.str(), options_markdown()) << "run: spillway options > docs/configuration.md";
+}
+
+}  // namespace
+}  // namespace spillway::app

@@ -1,0 +1,306 @@
+#include "app/serve.h"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+
+#include "app/demo.h"
+#include "app/pages.h"
+#include "base/wait_loop.h"
+#include "http/server.h"
+#include "identity/gate.h"
+#include "identity/routes.h"
+#include "intake/embedded.h"
+#include "intake/routes.h"
+#include "intake/worker_pool.h"
+#include "journal/engine.h"
+#include "ops/http_metrics.h"
+#include "ops/routes.h"
+
+namespace spillway::app {
+namespace {
+
+constexpr std::size_t kWorkerLoop = limits::kMaxHttpThreads;
+constexpr std::size_t kMainLoop = limits::kMaxHttpThreads + 1;
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+/// SIGTERM and SIGINT, blocked in every thread and taken by the main one.
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  return set;
+}
+
+/// As many descriptors as connections may need, and some for files. Past the hard limit the server accepts
+/// fewer.
+void raise_descriptor_limit(std::size_t connections) {
+  constexpr std::size_t kForFiles = 64;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = connections + kForFiles;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+    log::warn("fewer file descriptors than max-connections needs",
+              {{"descriptors", limit.rlim_cur}, {"wanted", wanted}});
+  }
+}
+
+std::string random_hex(std::size_t bytes) {
+  std::string raw(bytes, '\0');
+  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
+  std::string hex;
+  for (const char c : raw) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return hex;
+}
+
+intake::Seed random_seed() {
+  intake::Seed seed{};
+  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(seed.data()), static_cast<int>(seed.size())) == 1);
+  return seed;
+}
+
+/// Everything that runs, put together. The members are in the order in which they are made; they go the other
+/// way.
+class Process {
+ public:
+  explicit Process(const ServeOptions& options) : options_(options) {
+    machine_config_.retention_us = options.retention_us;
+    machine_config_.max_receive_count = options.max_receive_count;
+    service_ = std::make_unique<intake::EmbeddedService>(machine_config_);
+    if (options_.demo && options_.admin_secret.empty()) {
+      options_.admin_secret = random_hex(24);
+      made_admin_secret_ = true;
+    }
+    if (options_.http_threads == 0) {
+      options_.http_threads = std::max(2U, std::thread::hardware_concurrency()) - 1;
+    }
+  }
+
+  /// For `spillway routes`: the routes and nothing else.
+  http::Router routes_only() {
+    tokens_ = std::make_unique<identity::TokenAuthority>(identity::SigningKey{});
+    options_.open_login = true;
+    return make_router();
+  }
+
+  Status start() {
+    started_us_ = clock_.steady_us();
+    if (Status opened = open_storage(); !opened) return opened;
+    gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret);
+    http::Router router = make_router();
+    http_metrics_ = std::make_unique<ops::HttpMetrics>(router.routes(), options_.http_threads);
+    http::ServerOptions http;
+    http.host = options_.host;
+    http.port = options_.port;
+    http.threads = options_.http_threads;
+    http.max_connections = options_.max_connections;
+    http.tls_certificate_file = options_.tls_certificate_file;
+    http.tls_key_file = options_.tls_key_file;
+    if (options_.access_log) http.access_log = log_access;
+    auto server = http::Server::listen(http, clock_, std::move(router), http_metrics_.get());
+    if (!server) return server.error();
+    server_ = std::move(*server);
+
+    intake::WorkerOptions worker_options;
+    worker_options.workers = options_.workers;
+    worker_options.visibility_us = options_.visibility_us;
+    worker_options.random_seed = static_cast<std::uint64_t>(clock_.wall().us);
+    workers_ = std::make_unique<intake::WorkerPool>(*service_, work_, clock_, kWorkerLoop, worker_options);
+
+    engine_->start();
+    workers_->start();
+    server_->start();
+    accepting_ = true;
+    return Ok{};
+  }
+
+  std::string url() const {
+    const bool tls = !options_.tls_certificate_file.empty();
+    const bool six = options_.host.find(':') != std::string::npos;
+    return fmt::format("{}://{}{}{}:{}", tls ? "https" : "http", six ? "[" : "", options_.host,
+                       six ? "]" : "", server_->port());
+  }
+
+  /// Order matters: what is in the works is answered before what answers it goes.
+  void stop() {
+    accepting_ = false;
+    WaitLoop loop(kMainLoop);
+    bool ended = false;
+    loop.run_until([&ended] { return ended; }, -1,
+                   [&] { service_->end_waits([&ended](Result<Ok>) { ended = true; }); });
+    server_->drain(limits::kDrainTimeout / 2);
+    workers_->stop(limits::kDrainTimeout / 4);
+    engine_->stop();
+  }
+
+  void run_demo() {
+    if (made_admin_secret_) fmt::print(stderr, "admin token: {}\n", options_.admin_secret);
+    if (!options_.tls_certificate_file.empty()) return;  // the demonstration's client speaks plain HTTP
+    if (Demo(options_.host, server_->port(), options_.admin_secret).run()) {
+      fmt::print(stderr, "\nSpillway stays up at {} (event {} is yours to try). Ctrl-C ends it.\n", url(),
+                 kDemoEvent);
+    }
+  }
+  bool demo() const { return options_.demo; }
+  bool failed() const { return failed_; }
+
+ private:
+  static void log_access(const http::AccessEntry& entry) {
+    log::info("request", {{"method", entry.method},
+                          {"path", entry.path},
+                          {"status", entry.status},
+                          {"durationUs", entry.took_us},
+                          {"remote", entry.remote_address},
+                          {"traceId", entry.trace_id}});
+  }
+
+  Status open_storage() {
+    std::error_code error;
+    const std::string keys = options_.data_dir + "/keys";
+    std::filesystem::create_directories(keys, error);
+    if (error) return Error{ErrorCode::kInternal, fmt::format("cannot make {}: {}", keys, error.message())};
+    auto key = identity::load_or_make_key(keys + "/access-token.key");
+    if (!key) return key.error();
+    tokens_ = std::make_unique<identity::TokenAuthority>(*key);
+
+    journal::EngineOptions engine;
+    engine.dir = options_.data_dir;
+    engine.inbox_tasks = options_.max_in_works;
+    engine.snapshot_every_bytes = options_.snapshot_every_bytes;
+    auto opened = journal::Engine::open(journal::posix_file_system(), clock_, engine, {service_.get()},
+                                        intake_replicas(machine_config_));
+    if (!opened) return opened.error();
+    engine_ = std::move(*opened);
+    const journal::RecoveryReport& recovery = engine_->recovery();
+    log::info("recovered", {{"snapshotSequence", recovery.snapshot_sequence},
+                            {"records", recovery.records},
+                            {"bytesCut", recovery.bytes_cut},
+                            {"seconds", static_cast<double>(recovery.took_us) / kSecond}});
+    for (const std::string& note : recovery.notes) log::warn("recovery", {{"note", note}});
+    engine_->on_failure([this](const std::string& why) {
+      failed_ = true;
+      log::error("storage failed; stopping", {{"why", why}});
+      ::kill(::getpid(), SIGTERM);
+    });
+    service_->attach(*engine_, random_seed(), options_.start_paused);
+    return Ok{};
+  }
+
+  http::Router make_router() {
+    http::Router router;
+    if (gate_ == nullptr) gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret);
+    if (options_.open_login) identity::add_open_login(router, *tokens_, clock_);
+    intake::add_routes(router, {*service_, *gate_, options_.workers});
+    ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
+    add_pages(router);
+    return router;
+  }
+
+  std::vector<ops::Check> readiness() const {
+    const journal::EngineStats stats = engine_->stats();
+    return {{"accepting", accepting_.load(), accepting_ ? "" : "starting or stopping"},
+            {"journal", !stats.failed, stats.failed ? "a write failed" : ""},
+            {"storage", !stats.storage_full, stats.storage_full ? "the disk is full" : ""}};
+  }
+
+  std::vector<ops::MetricsSource> metrics_sources() {
+    return {[this](UniqueFunction<void(std::string)> done) {
+              std::string out;
+              http_metrics_->render(out);
+              ops::append_engine_metrics(out, engine_->stats(), engine_->recovery());
+              ops::append_process_metrics(out, clock_.steady_us() - started_us_);
+              done(std::move(out));
+            },
+            [this](UniqueFunction<void(std::string)> done) {
+              service_->metrics([done = std::move(done)](Result<intake::Metrics> metrics) mutable {
+                std::string out;
+                if (metrics) intake::append_metrics(out, *metrics);
+                done(std::move(out));
+              });
+            }};
+  }
+
+  ServeOptions options_;
+  bool made_admin_secret_ = false;
+  Micros started_us_ = 0;
+  SystemClock clock_;
+  intake::MachineConfig machine_config_;
+  std::unique_ptr<identity::TokenAuthority> tokens_;
+  std::unique_ptr<identity::Gate> gate_;
+  std::unique_ptr<intake::EmbeddedService> service_;
+  std::unique_ptr<journal::Engine> engine_;
+  intake::CapacityWork work_;
+  std::unique_ptr<intake::WorkerPool> workers_;
+  std::unique_ptr<ops::HttpMetrics> http_metrics_;
+  std::unique_ptr<http::Server> server_;
+  std::atomic<bool> accepting_{false};
+  std::atomic<bool> failed_{false};
+};
+
+}  // namespace
+
+journal::ReplicaFactory intake_replicas(const intake::MachineConfig& config) {
+  return [config] {
+    std::vector<std::unique_ptr<journal::Replica>> replicas;
+    replicas.push_back(std::make_unique<intake::MachineReplica>(config));
+    return replicas;
+  };
+}
+
+int serve(const ServeOptions& options) {
+  log::configure(options.log_level, options.log_json);
+  if (options.open_login && !is_loopback(options.host) && !options.i_know_login_is_open) {
+    fmt::print(
+        stderr,
+        "spillway: open login on {} would let anyone in; listen on 127.0.0.1 or add --i-know-login-is-open\n",
+        options.host);
+    return kExitUsage;
+  }
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+
+  raise_descriptor_limit(options.max_connections);
+  Process process(options);
+  if (Status started = process.start(); !started) {
+    fmt::print(stderr, "spillway: {}\n", started.error().message);
+    return kExitCouldNotStart;
+  }
+  fmt::print("ready {}\n", process.url());
+  std::fflush(stdout);
+  std::thread demo;
+  if (process.demo()) demo = std::thread([&process] { process.run_demo(); });
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  log::info("stopping", {{"signal", signal}});
+  process.stop();
+  if (demo.joinable()) demo.join();
+  log::info("stopped");
+  return process.failed() ? kExitStorageFailed : kExitStopped;
+}
+
+std::string list_routes() {
+  Process process{ServeOptions{}};
+  std::string out;
+  for (const auto& route : process.routes_only().routes()) {
+    out += fmt::format("{} {}\n", name(route.method), route.pattern);
+  }
+  return out;
+}
+
+}  // namespace spillway::app
