@@ -1,0 +1,1 @@
+"""What bench/intake.py is made of."""

@@ -1,0 +1,99 @@
+"""Ten times too much: what still gets done, how soon the rest is refused, and what it costs in memory."""
+
+from .processes import BenchError, resident_bytes
+from .tables import disturbance, who_was_full
+
+MAX_RESIDENT_GROWTH_MB = 512  # beyond what the accepted requests themselves take
+BYTES_PER_REQUEST = 200       # that they may take (the bound of the state's own benchmark)
+GOOD = ("202", "429", "503")
+
+
+def must_answer_well(report, what):
+    wrong = {k: v for k, v in report["status"].items() if k not in GOOD}
+    if wrong or report["malformed"] or report["body"]["wrong"]:
+        raise BenchError(f"{what}: answers {wrong}, malformed {report['malformed']}, bodies {report['body']}")
+    if report["ran_dry"]:
+        raise BenchError(f"{what}: the client had no more persons")
+
+
+def row(name, report, saturated, peak):
+    refused = report["refused"]["service_us"]
+    accepted = report["accepted"]["service_us"]
+    return [name, f"{report['sent_rate']:,}", f"{report['sent_rate'] / saturated:.1f}x",
+            f"{report['accepted_rate']:,}", f"{report['accepted_rate'] / peak:.2f}",
+            f"{accepted['p50'] / 1e3:.1f}", f"{accepted['p99'] / 1e3:.1f}",
+            f"{report['refused_rate']:,}", f"{refused['p50'] / 1e3:.1f}" if refused["count"] else "",
+            f"{refused['p99'] / 1e3:.1f}" if refused["count"] else "",
+            f"{report['not_sent']:,}", f"{report['unanswered']:,}",
+            f"{report['client']['busy'] * 100:.0f}%", who_was_full(report)]
+
+
+def overload(bench, tokens):
+    o = bench.o
+    rows, notes = [], []
+    with bench.spillway(paused=True) as server:
+        def load(seconds, rate=None, connections=o.overload_connections, max_unanswered=None):
+            # Everybody is new at each event: as many events as it takes for nobody to come twice.
+            crowd = (rate or 1_000_000) * (seconds + o.warmup)
+            events = bench.events(server, int(crowd / o.persons) + 2)
+            report = bench.client.post(server, events, tokens, connections, seconds=seconds,
+                                       warmup=o.warmup, rate=rate, max_unanswered=max_unanswered)
+            must_answer_well(report, "overload")
+            return report
+
+        closed = load(seconds=o.seconds)
+        saturated = closed["rate"]
+        runs = [("closed loop: saturated", closed)]
+        best, factor, in_vain = closed["accepted_rate"], 1.0, 0
+        # Pipelined requests cost less than one at a time, so the peak lies above the closed loop's rate. A
+        # full client is no reason to stop: the later it is, the more it sends at once.
+        while in_vain < 2 and factor < o.overload_factor:
+            report = load(seconds=o.seconds, rate=int(saturated * factor))
+            runs.append((f"open loop, {factor:.1f} x saturated", report))
+            in_vain = 0 if report["accepted_rate"] > best * 1.03 else in_vain + 1
+            best = max(best, report["accepted_rate"])
+            factor *= 1.5
+        before = resident_bytes(server.pid)
+        flood = load(seconds=o.overload_seconds, rate=int(saturated * o.overload_factor))
+        after = resident_bytes(server.pid)
+        runs.append((f"open loop, {o.overload_factor} x saturated", flood))
+        # A crowd as it comes: many connections, and nobody asks again before the answer.
+        crowd = load(seconds=o.seconds, rate=int(saturated * o.overload_factor), connections=o.overload_crowd,
+                     max_unanswered=1)
+        runs.append((f"the same, {o.overload_crowd:,} connections, 1 request each", crowd))
+        # Afterwards the server must be as good as before.
+        again = load(seconds=o.seconds)
+        runs.append(("closed loop again", again))
+        status, _ = server.call("GET", "/readyz")
+        if status != 200:
+            raise BenchError(f"after the overload /readyz answers {status}")
+
+    rows = [row(name, report, saturated, best) for name, report in runs]
+    grown_mb = (after - before - BYTES_PER_REQUEST * flood["accepted_total"]) / 1e6
+    results = bench.results
+    results.check("overload: goodput of the peak", flood["accepted_rate"] / best, at_least=0.90)
+    results.check("overload: offered, times the saturated rate", flood["sent_rate"] / saturated,
+                  at_least=float(o.overload_factor) * 0.95)
+    if flood["refused"]["service_us"]["count"]:
+        results.check("overload: refused, p99", flood["refused"]["service_us"]["p99"] / 1e3, at_most=50,
+                      unit=" ms")
+        results.check("overload: refused without Retry-After", flood["retry_after"]["missing"], at_most=0)
+    results.check("overload: resident memory grown beyond the requests kept", grown_mb,
+                  at_most=MAX_RESIDENT_GROWTH_MB, unit=" MB", digits=0)
+    results.ratio("overload.goodput", flood["accepted_rate"] / best)
+    results.ratio("overload.after", again["rate"] / saturated)
+    offered = flood["sent_rate"] / saturated
+    if offered < o.overload_factor * 0.95:
+        notes.append(f"{o.overload_factor} x saturated was asked for; what one client core put into the "
+                     f"sockets was {offered:.1f} x.")
+    notes.append("not sent: due while the connection could take no more (the server did not read, or, with 1 "
+                 "request each, had not answered): dropped by the client, and not part of what was sent.")
+    notes.append(f"server: {before / 1e6:,.0f} MB resident before, {after / 1e6:,.0f} MB after the flood, "
+                 f"which left {flood['accepted_total']:,} requests in it.")
+    notes.append("ms from the moment a request was handed to its socket; answers of one connection come in "
+                 "order, so a refusal waits for what was accepted before it on the same connection. Retry-After: "
+                 f"{flood['retry_after']['checked']:,} looked at, {flood['retry_after']['missing']} without.")
+    results.table(f"Overload, {o.overload_connections} connections",
+                  ["load", "sent /s", "of saturated", "goodput /s", "of peak", "202 p50 ms", "p99",
+                   "refused /s", "p50 ms", "p99", "not sent", "unanswered", "client busy", "full"], rows,
+                  notes + disturbance([report for _, report in runs]))

@@ -1,0 +1,111 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace spillway::loadgen {
+
+/// What the load client wants to know of an answer. `size` is that of head and body together.
+struct Answer {
+  int status = 0;
+  std::size_t size = 0;
+  std::string_view head;  ///< status line and fields, with the empty line
+  std::string_view body;
+};
+
+/// Finds the end of HTTP/1.1 answers that have a Content-Length. The client must cost less than the server
+/// that it loads, so an answer whose head is laid out like one seen before (the same status line, the same
+/// length, the same Content-Length at the same place, the empty line where it was) is not searched again.
+class ResponseParser {
+ public:
+  enum class Outcome : std::uint8_t { kComplete, kIncomplete, kMalformed };
+
+  Outcome parse(std::string_view in, Answer* answer) {
+    for (const Layout& layout : layouts_) {
+      if (matches(layout, in)) return complete(layout, in, answer);
+    }
+    return parse_anew(in, answer);
+  }
+
+  /// The value of a field (name in lower case), or empty; searches, so not for every answer.
+  static std::string_view field(std::string_view head, std::string_view lower_name) {
+    for (std::size_t line = head.find("\r\n"); line != std::string_view::npos;
+         line = head.find("\r\n", line + 2)) {
+      const std::string_view rest = head.substr(line + 2);
+      if (rest.size() <= lower_name.size() || rest[lower_name.size()] != ':') continue;
+      std::size_t same = 0;
+      while (same < lower_name.size() && lower(rest[same]) == lower_name[same]) ++same;
+      if (same < lower_name.size()) continue;
+      std::string_view value = rest.substr(same + 1, rest.find("\r\n") - same - 1);
+      while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+      return value;
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::string_view kEnd = "\r\n\r\n";
+  static constexpr std::size_t kStatusBytes = 12;  // "HTTP/1.1 202"
+
+  struct Layout {
+    int status = 0;
+    std::size_t head_size = 0;  // 0: unused
+    std::size_t body_size = 0;
+    std::size_t length_at = 0;  // where the Content-Length's value stands
+    std::string length;         // with the "\r\n" behind it
+    std::array<char, kStatusBytes> status_line{};
+  };
+
+  static char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+  static bool matches(const Layout& layout, std::string_view in) {
+    return layout.head_size != 0 && in.size() >= layout.head_size &&
+           std::memcmp(in.data(), layout.status_line.data(), kStatusBytes) == 0 &&
+           std::memcmp(in.data() + layout.head_size - kEnd.size(), kEnd.data(), kEnd.size()) == 0 &&
+           std::memcmp(in.data() + layout.length_at, layout.length.data(), layout.length.size()) == 0;
+  }
+
+  static Outcome complete(const Layout& layout, std::string_view in, Answer* answer) {
+    const std::size_t size = layout.head_size + layout.body_size;
+    if (in.size() < size) return Outcome::kIncomplete;
+    *answer = {layout.status, size, in.substr(0, layout.head_size),
+               in.substr(layout.head_size, layout.body_size)};
+    return Outcome::kComplete;
+  }
+
+  Outcome parse_anew(std::string_view in, Answer* answer) {
+    const std::size_t end = in.find(kEnd);
+    if (end == std::string_view::npos)
+      return in.size() > 16 * 1024 ? Outcome::kMalformed : Outcome::kIncomplete;
+    const std::string_view head = in.substr(0, end + kEnd.size());
+    if (!head.starts_with("HTTP/1.1 ") || head.size() < kStatusBytes + kEnd.size())
+      return Outcome::kMalformed;
+    Layout layout;
+    for (std::size_t i = 9; i < kStatusBytes; ++i) {
+      if (head[i] < '0' || head[i] > '9') return Outcome::kMalformed;
+      layout.status = layout.status * 10 + (head[i] - '0');
+    }
+    const std::string_view length = field(head, "content-length");
+    if (length.empty() || length.size() > 9) return Outcome::kMalformed;  // chunked is not for this client
+    for (const char c : length) {
+      if (c < '0' || c > '9') return Outcome::kMalformed;
+      layout.body_size = layout.body_size * 10 + static_cast<std::size_t>(c - '0');
+    }
+    layout.head_size = head.size();
+    layout.length_at = static_cast<std::size_t>(length.data() - head.data());
+    layout.length = std::string(length) + "\r\n";
+    std::memcpy(layout.status_line.data(), head.data(), kStatusBytes);
+    const Outcome outcome = complete(layout, in, answer);
+    if (outcome == Outcome::kComplete) layouts_[next_layout_++ % layouts_.size()] = std::move(layout);
+    return outcome;
+  }
+
+  std::array<Layout, 4> layouts_;
+  std::size_t next_layout_ = 0;
+};
+
+}  // namespace spillway::loadgen
