@@ -60,9 +60,10 @@ void FailingFileSystem::fail_syncs_from(std::uint64_t n, int error) {
   fail_sync_ = n == 0 ? 0 : syncs_ + n;
   sync_error_ = error;
 }
-void FailingFileSystem::limit_writes_to(std::size_t bytes) {
+void FailingFileSystem::limit_writes_to(std::size_t bytes, std::string part) {
   const std::lock_guard lock(mutex_);
   largest_write_ = bytes;
+  limited_part_ = std::move(part);
 }
 void FailingFileSystem::limit_room_to(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
@@ -134,7 +135,7 @@ int FailingFileSystem::before_write(const std::string& path, bool dsync, std::ui
     *size -= over;  // a real disk takes what still fits
     room_ -= growth - over;
   }
-  if (largest_write_ != 0) *size = std::min(*size, largest_write_);
+  if (largest_write_ != 0 && path.find(limited_part_) != std::string::npos) *size = std::min(*size, largest_write_);
   return 0;
 }
 

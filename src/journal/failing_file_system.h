@@ -24,7 +24,8 @@ class FailingFileSystem final : public FileSystem {
   /// those writes as well.
   void fail_syncs_from(std::uint64_t n, int error);
   /// A write takes at most so many bytes; 0: all.
-  void limit_writes_to(std::size_t bytes);
+  /// Only of files whose path has `part` in it.
+  void limit_writes_to(std::size_t bytes, std::string part = "");
   /// So many bytes may still be added to files; the next answers ENOSPC. Truncating and removing give room
   /// back.
   void limit_room_to(std::uint64_t bytes);
@@ -69,6 +70,7 @@ class FailingFileSystem final : public FileSystem {
   std::uint64_t fail_write_ = 0, fail_sync_ = 0;
   int write_error_ = 0, sync_error_ = 0;
   std::size_t largest_write_ = 0;
+  std::string limited_part_;
   bool room_limited_ = false;
   std::uint64_t room_ = 0;
   bool no_direct_ = false;
