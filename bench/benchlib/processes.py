@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -71,6 +72,26 @@ def thread_cpu_ns(pid):
 
 def resident_bytes(pid):
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+class BusyNeighbours:
+    """Processes that do nothing but compute on the server's core, so that it gets a share of it only: then one
+    client core can offer many times what the server can do."""
+
+    def __init__(self, count):
+        self.count = count
+        self.processes = []
+
+    def __enter__(self):
+        for _ in range(self.count):
+            self.processes.append(subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                                                   stdin=subprocess.DEVNULL, preexec_fn=pinned(SERVER_CORE)))
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+            process.wait()
 
 
 class Server:
@@ -227,11 +248,12 @@ class Spillway(Server):
 
     name = "spillway"
 
-    def __init__(self, program, directory, paused=True, fresh=True):
+    def __init__(self, program, directory, paused=True, fresh=True, more=()):
         super().__init__(directory)
         self.program = str(program)
         self.paused = paused
         self.fresh = fresh
+        self.more = list(more)
         self.admin_token = secrets.token_urlsafe(36)
 
     def start(self):
@@ -242,6 +264,7 @@ class Spillway(Server):
                    "--identity", "open", "--http-threads", "1", "--log-level", "warn"]
         if self.paused:
             command += ["--workers", "0"]
+        command += self.more
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SPILLWAY_")}
         environment["SPILLWAY_ADMIN_TOKEN"] = self.admin_token
         started = time.monotonic()
