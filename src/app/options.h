@@ -23,6 +23,7 @@ struct ServeOptions {
   std::size_t workers = 4;
   bool start_paused = false;     ///< --workers 0
   std::size_t http_threads = 0;  ///< 0: cores - 1, at least 1
+  bool io_uring = true;
   std::size_t max_connections = limits::kMaxConnections;
   std::size_t max_in_works = limits::kInboxTasks;
   std::string tls_certificate_file, tls_key_file;

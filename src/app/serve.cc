@@ -107,6 +107,7 @@ class Process {
     http.host = options_.host;
     http.port = options_.port;
     http.threads = options_.http_threads;
+    http.io_uring = options_.io_uring;
     http.max_connections = options_.max_connections;
     http.tls_certificate_file = options_.tls_certificate_file;
     http.tls_key_file = options_.tls_key_file;

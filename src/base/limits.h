@@ -40,6 +40,8 @@ inline constexpr std::size_t kMaxPathParameters = 8;  ///< of one route
 inline constexpr std::size_t kMaxChunkExtensionBytes =
     4 * 1024;                                          ///< of one chunked body, together; past it: 400
 inline constexpr std::size_t kReadBytes = 64 * 1024;   ///< read from one connection at a time
+inline constexpr std::size_t kReceiveBuffers = 512;  ///< of an http thread with io_uring; a power of two
+inline constexpr std::size_t kReceiveBufferBytes = 4096;
 inline constexpr std::size_t kMaxRefusing = 128;       ///< connections past kMaxConnections that are told why
 inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that still sends after the last answer
 inline constexpr std::size_t kMaxStaticFileBytes = 16 * 1024 * 1024;

@@ -28,16 +28,26 @@ Connection::Connection(ConnectionHost& host, SessionContext& context, int fd, st
       counted(is_counted),
       host_(host),
       fd_(fd),
-      since_us_(context.now_us) {
+      since_us_(context.now_us),
+      uring_(host.loop->uring()) {
   if (tls != nullptr) tls_ = std::make_unique<TlsChannel>(*tls);
 }
 
 Connection::~Connection() {
   abandon();
-  close(fd_);  // leaves the epoll set by itself
+  if (uring_ != nullptr) {
+    if (sending_) uring_->forget_send(*this);
+    if (receive_ != nullptr) uring_->drop(receive_);
+    if (watched_ != 0) uring_->remove(fd_);
+  }
+  close(fd_);  // leaves an epoll set by itself
 }
 
 bool Connection::open() {
+  if (uring_ != nullptr) {
+    receive_ = uring_->receive(fd_, *this);
+    return true;
+  }
   watched_ = kReadable;
   return host_.loop->add(fd_, watched_ | kEdge, this);
 }
@@ -86,19 +96,66 @@ void Connection::read_some() {
     return;
   }
   if (static_cast<std::size_t>(n) == size) unread_ = true;  // a full read says nothing about what is left
+  if (direct && n > 0) return received(space, static_cast<std::size_t>(n));
+  take(space, static_cast<std::size_t>(n));
+}
+
+void Connection::take(char* data, std::size_t size) {
   if (state_ == State::kLingering) {
-    if (n == 0) over();
+    if (size == 0) over();
+  } else if (size == 0) {
+    if (tls_ != nullptr && !tls_->established()) return over();
+    peer_closed();
+  } else if (tls_ != nullptr) {
+    take_encrypted(data, size);
+  } else {
+    take_plain(data, size);
+  }
+}
+
+void Connection::on_received(char* data, int result, bool last) {
+  if (last) {
+    receive_ = nullptr;
+    cancelling_ = false;
+  }
+  if (state_ == State::kOver) return;
+  touched();  // what is to be received may change with each piece
+  if (result < 0) {
+    if (result != -ECANCELED && result != -ENOBUFS && result != -EINTR) over();
     return;
   }
-  if (n == 0) {
-    if (tls_ != nullptr && !tls_->established()) return over();
-    return peer_closed();
+  if (state_ == State::kOpen && (!wants_input() || !held_.empty())) {
+    if (result == 0) held_end_ = true;
+    if (result > 0) held_.append(data, static_cast<std::size_t>(result));
+    return;
   }
-  if (direct) {
-    received(space, static_cast<std::size_t>(n));
-  } else {
-    take_encrypted(space, static_cast<std::size_t>(n));
+  take(data, static_cast<std::size_t>(result));
+}
+
+/// True if there was something.
+bool Connection::take_held() {
+  if (state_ != State::kOpen || !wants_input()) return false;
+  if (!held_.empty()) {
+    std::string held = std::exchange(held_, {});
+    take(held.data(), held.size());
+    return true;
   }
+  if (!held_end_) return false;
+  held_end_ = false;
+  take(nullptr, 0);
+  return true;
+}
+
+void Connection::on_sent(int result) {
+  sending_ = false;
+  if (result < 0 && result != -EAGAIN && result != -EINTR) return over();
+  const std::size_t sent = result > 0 ? static_cast<std::size_t>(result) : 0;
+  output().consume(sent);
+  output().shrink();
+  since_us_ = context().now_us;
+  if (output().empty()) return;
+  send_blocked_ = result != -EINTR;
+  touched();
 }
 
 /// Bytes that are in a buffer of ours already.
@@ -153,7 +210,14 @@ void Connection::send(ByteBuffer& out) {
 }
 
 void Connection::flush() {
-  if (tls_ == nullptr) return send(output());
+  if (tls_ == nullptr) {
+    // What is to be done after the answer has been sent cannot wait; the answer alone waits for the others of
+    // this round.
+    const bool can_wait = uring_ != nullptr && !send_blocked_ && !finished() && wants_input();
+    if (can_wait) return send_with_others();
+    if (std::exchange(sending_, false)) uring_->forget_send(*this);
+    return send(output());
+  }
   if (send_blocked_) return;
   // Encrypted only when the last is gone, so that what waits is counted in one place.
   while (!send_blocked_ && state_ != State::kOver) {
@@ -169,6 +233,13 @@ void Connection::flush() {
   beyond_output_ = encrypted_.size();
 }
 
+void Connection::send_with_others() {
+  if (sending_ || output().empty()) return;
+  sending_ = true;
+  host_.sends.add();
+  uring_->send(fd_, *this);
+}
+
 bool Connection::settle() {
   // is_dirty stays until the end, so that what happens in here does not put a connection that may be
   // destroyed right after into the next list; the loop sees to it instead.
@@ -177,7 +248,7 @@ bool Connection::settle() {
     flush();
     if (finished() && output().empty() && encrypted_.empty()) {
       finish();
-    } else if (!resume()) {
+    } else if (!resume() && !take_held()) {
       break;
     }
   }
@@ -197,7 +268,11 @@ void Connection::finish() {
     send(encrypted_);
   }
   int unread = 0;
-  if (!must_linger() && !refused_ && (ioctl(fd_, FIONREAD, &unread) != 0 || unread == 0)) {
+  if (held_end_) {
+    state_ = State::kOver;
+    return;
+  }
+  if (!must_linger() && !refused_ && held_.empty() && (ioctl(fd_, FIONREAD, &unread) != 0 || unread == 0)) {
     state_ = State::kOver;
     return;
   }
@@ -207,6 +282,7 @@ void Connection::finish() {
 }
 
 void Connection::watch() {
+  if (uring_ != nullptr) return watch_with_uring();
   std::uint32_t wanted = send_blocked_ ? static_cast<std::uint32_t>(EPOLLOUT) : 0U;
   if (state_ == State::kLingering || wants_input()) wanted |= kReadable;
   if (wanted == watched_ && !unread_) return;
@@ -215,10 +291,30 @@ void Connection::watch() {
   host_.loop->modify(fd_, wanted | kEdge, this);  // arming anew tells of what is there already
 }
 
+void Connection::watch_with_uring() {
+  const bool wanted = state_ == State::kLingering || wants_input();
+  if (wanted && receive_ == nullptr) receive_ = uring_->receive(fd_, *this);
+  if (!wanted && receive_ != nullptr && !cancelling_) {
+    cancelling_ = true;
+    uring_->cancel(receive_);
+  }
+  const std::uint32_t writable = send_blocked_ ? static_cast<std::uint32_t>(EPOLLOUT) : 0U;
+  if (writable == watched_) return;
+  watched_ = writable;
+  if (writable == 0) {
+    uring_->remove(fd_);
+  } else {
+    uring_->add(fd_, writable, this);
+  }
+}
+
 void Connection::start_drain() {
   if (state_ != State::kOpen) return;
   // What the peer has sent and we have not read yet is not lost either.
-  if (!finished() && wants_input()) read_some();
+  if (!finished() && wants_input()) {
+    take_held();
+    read_some();
+  }
   drain();
 }
 

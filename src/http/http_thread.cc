@@ -40,20 +40,21 @@ std::string address_text(const sockaddr_storage& address) {
 
 HttpThread::HttpThread(ServerShared& shared, std::size_t thread, int listen_fd)
     : shared_(shared),
-      loop_(shared.options.first_loop + thread, *this, tick_us(shared.options)),
+      loop_(SocketLoop::make(shared.options.io_uring, shared.options.first_loop + thread, *this,
+                             tick_us(shared.options))),
       context_{.router = shared.router, .options = shared.options, .clock = shared.clock},
       listen_fd_(listen_fd),
       scratch_memory_(new char[2 * limits::kReadBytes]) {
   context_.observer = shared.observer;
   context_.thread = thread;
-  context_.loop = &loop_;
+  context_.loop = loop_.get();
   context_.pool = new SlotPool;
   context_.tls = shared.tls != nullptr;
-  loop = &loop_;
+  loop = loop_.get();
   scratch = scratch_memory_.get();
   plain = scratch + limits::kReadBytes;
   begin_round();
-  CHECK(loop_.add(listen_fd_, EPOLLIN, this));
+  CHECK(loop_->add(listen_fd_, EPOLLIN, this));
 }
 
 HttpThread::~HttpThread() {
@@ -63,13 +64,13 @@ HttpThread::~HttpThread() {
 
 void HttpThread::start() {
   thread_ = std::thread([this] {
-    name_this_thread(("http-" + std::to_string(loop_.index())).c_str());
-    loop_.run();
+    name_this_thread(("http-" + std::to_string(loop_->index())).c_str());
+    loop_->run();
   });
 }
 
 void HttpThread::stop() {
-  loop_.stop();
+  loop_->stop();
   if (thread_.joinable()) thread_.join();
   close_listener();
   while (connections_ != nullptr) destroy(connections_);
@@ -112,7 +113,7 @@ void HttpThread::destroy(Connection* connection) {
 void HttpThread::tick() {
   if (accept_paused_ && listen_fd_ >= 0) {
     accept_paused_ = false;
-    loop_.modify(listen_fd_, EPOLLIN, this);
+    loop_->modify(listen_fd_, EPOLLIN, this);
   }
   for (Connection* connection = connections_; connection != nullptr; connection = connection->after) {
     connection->check_time();
@@ -140,7 +141,7 @@ bool HttpThread::accept_one() {
   spdlog::warn("cannot accept a connection: {}", std::strerror(errno));
   accept_failures_.add();
   accept_paused_ = true;
-  loop_.modify(listen_fd_, 0, this);
+  loop_->modify(listen_fd_, 0, this);
   return false;
 }
 
@@ -185,7 +186,7 @@ void HttpThread::start_drain() {
 
 void HttpThread::close_listener() {
   if (listen_fd_ < 0) return;
-  loop_.remove(listen_fd_);
+  loop_->remove(listen_fd_);
   close(listen_fd_);
   listen_fd_ = -1;
 }

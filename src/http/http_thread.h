@@ -7,10 +7,10 @@
 #include <thread>
 #include <vector>
 
-#include "http/asio_loop.h"
 #include "http/connection.h"
 #include "http/server.h"
 #include "http/session.h"
+#include "http/socket_loop.h"
 
 namespace spillway::http {
 
@@ -38,7 +38,7 @@ struct ServerShared {
 };
 
 /// One http thread: its loop, its listening socket and its connections.
-class HttpThread final : public ConnectionHost, public AsioLoop::Rounds, public Pollable {
+class HttpThread final : public ConnectionHost, public SocketLoop::Rounds, public Pollable {
  public:
   /// Takes `listen_fd`, which listens and does not block.
   HttpThread(ServerShared& shared, std::size_t thread, int listen_fd);
@@ -48,7 +48,7 @@ class HttpThread final : public ConnectionHost, public AsioLoop::Rounds, public 
   /// Ends the loop and closes what is open. From another thread.
   void stop();
   void start_drain();  ///< on the loop's thread
-  AsioLoop& own_loop() { return loop_; }
+  SocketLoop& own_loop() { return *loop_; }
   void add_to(ServerStats& stats) const;
 
  private:
@@ -66,7 +66,7 @@ class HttpThread final : public ConnectionHost, public AsioLoop::Rounds, public 
   void note_drained();
 
   ServerShared& shared_;
-  AsioLoop loop_;
+  std::unique_ptr<SocketLoop> loop_;
   SessionContext context_;
   int listen_fd_;
   bool accept_paused_ = false;

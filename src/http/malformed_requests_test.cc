@@ -226,10 +226,16 @@ std::vector<Row> rows() {
   };
 }
 
-TEST(MalformedRequests, OverASocket) {
+class MalformedRequestsSocket : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(, MalformedRequestsSocket, testing::Bool(), network_name);
+
+TEST_P(MalformedRequestsSocket, Table) {
+  skip_without_network(GetParam());
+  if (IsSkipped()) return;
   const SystemClock clock;
   ServerOptions options;
   options.port = 0;
+  options.io_uring = GetParam();
   auto server = Server::listen(options, clock, echo_router(), nullptr);
   ASSERT_TRUE(server.ok()) << server.error().message;
   (*server)->start();

@@ -125,6 +125,7 @@ void Server::start() {
 
 std::uint16_t Server::port() const { return impl_->port; }
 std::size_t Server::threads() const { return impl_->threads.size(); }
+bool Server::io_uring() const { return impl_->threads.front()->own_loop().uring() != nullptr; }
 Loop& Server::loop(std::size_t thread) { return impl_->threads.at(thread)->own_loop(); }
 
 void Server::post(std::size_t thread, UniqueFunction<void()> work) {

@@ -41,7 +41,8 @@ struct ServerOptions {
   std::uint16_t port = 8080;  ///< 0: a free one
   std::size_t threads = 1;
   std::size_t first_loop =
-      0;  ///< index of the first Loop; a second server in the process begins after the first
+      0;                 ///< index of the first Loop; a second server in the process begins after the first
+  bool io_uring = true;  ///< false, or where the kernel does not let us: epoll
   std::size_t max_connections = limits::kMaxConnections;
   std::string tls_certificate_file, tls_key_file;  ///< PEM; both or neither
   /// Off when empty. Called on the http threads, at once; must not block.
@@ -67,7 +68,7 @@ struct ServerStats {
 
 /// An HTTP/1.1 server: n threads, each a base::Loop with its own listening socket (SO_REUSEPORT).
 ///
-/// Operation: each round of a loop handles the events of one epoll batch and the delivered nodes, then hands
+/// Operation: each round of a loop handles what has arrived and the delivered nodes, then hands
 /// over what was staged, then sends: all replies a connection has by then leave in one write. Concurrency:
 /// handlers run on the loop's thread. listen(), start(), drain() and the destructor belong to one thread that
 /// is not a loop's; stats(), port() and post() to any. At the end: nobody may deliver() to a loop after the
@@ -86,6 +87,7 @@ class Server {
   void start();
   std::uint16_t port() const;
   std::size_t threads() const;
+  bool io_uring() const;  ///< what ServerOptions::io_uring came to
   Loop& loop(std::size_t thread);
   /// Runs `work` on that loop's thread; work that was posted after the end is dropped.
   void post(std::size_t thread, UniqueFunction<void()> work);

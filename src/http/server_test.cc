@@ -40,8 +40,9 @@ struct Kept {
   }
 };
 
-class ServerTest : public testing::Test {
+class ServerTest : public testing::TestWithParam<bool> {
  protected:
+  void SetUp() override { skip_without_network(GetParam()); }
   /// Ends a test that would hang, and only that.
   static constexpr Micros kPatience = 60 * kSecond;
 
@@ -60,8 +61,10 @@ class ServerTest : public testing::Test {
     router.add(Method::kGet, "/stream",
                [this](const Request&, Exchange exchange) { kept.keep(kept.streams, exchange.stream()); });
     options.port = 0;
+    options.io_uring = GetParam();
     auto made = Server::listen(std::move(options), clock, std::move(router), nullptr);
     ASSERT_TRUE(made.ok()) << made.error().message;
+    ASSERT_EQ((*made)->io_uring(), GetParam());
     server = std::move(*made);
     server->start();
   }
@@ -106,7 +109,9 @@ class ServerTest : public testing::Test {
   std::unique_ptr<Server> server;
 };
 
-TEST_F(ServerTest, AllReadyAnswersLeaveInOneWrite) {
+INSTANTIATE_TEST_SUITE_P(, ServerTest, testing::Bool(), network_name);
+
+TEST_P(ServerTest, AllReadyAnswersLeaveInOneWrite) {
   start();
   Client client(server->port());
   std::string requests;
@@ -118,7 +123,7 @@ TEST_F(ServerTest, AllReadyAnswersLeaveInOneWrite) {
   EXPECT_LE(stats.sends, 4U);  // one for each piece in which the requests arrived
 }
 
-TEST_F(ServerTest, AnswersOfOneDeliveryLeaveInOneWrite) {
+TEST_P(ServerTest, AnswersOfOneDeliveryLeaveInOneWrite) {
   start();
   Client client(server->port());
   for (int i = 0; i < 50; ++i) client.send(get("/later"));
@@ -131,7 +136,7 @@ TEST_F(ServerTest, AnswersOfOneDeliveryLeaveInOneWrite) {
   EXPECT_EQ(settled_stats().sends, 1U);
 }
 
-TEST_F(ServerTest, StagedNodesOfOneReadTravelTogetherAndComeBackTogether) {
+TEST_P(ServerTest, StagedNodesOfOneReadTravelTogetherAndComeBackTogether) {
   // The whole way of a command: staged by handlers, taken at the end of the round, delivered back, answered.
   class Echo final : public Loop::Sink {
    public:
@@ -187,7 +192,7 @@ TEST_F(ServerTest, StagedNodesOfOneReadTravelTogetherAndComeBackTogether) {
   EXPECT_LE((*made)->stats().sends, 4U);
 }
 
-TEST_F(ServerTest, SeveralThreadsShareThePort) {
+TEST_P(ServerTest, SeveralThreadsShareThePort) {
   ServerOptions options;
   options.threads = 3;
   options.first_loop = 5;
@@ -210,7 +215,7 @@ TEST_F(ServerTest, SeveralThreadsShareThePort) {
   EXPECT_NE(taken.error().message.find("Address already in use"), std::string::npos) << taken.error().message;
 }
 
-TEST_F(ServerTest, OptionsThatCannotBe) {
+TEST_P(ServerTest, OptionsThatCannotBe) {
   ServerOptions options;
   options.port = 0;
   options.threads = 0;
@@ -227,7 +232,7 @@ TEST_F(ServerTest, OptionsThatCannotBe) {
   EXPECT_NE(made.error().message.find("/nowhere.pem"), std::string::npos);
 }
 
-TEST_F(ServerTest, ConnectionsPastTheLimitAreToldWhy) {
+TEST_P(ServerTest, ConnectionsPastTheLimitAreToldWhy) {
   ServerOptions options;
   options.max_connections = 2;
   start(options);
@@ -253,7 +258,7 @@ TEST_F(ServerTest, ConnectionsPastTheLimitAreToldWhy) {
   EXPECT_EQ(server->stats().refused, 1U);
 }
 
-TEST_F(ServerTest, PeerGoesWhileItsAnswerIsPending) {
+TEST_P(ServerTest, PeerGoesWhileItsAnswerIsPending) {
   start();
   {
     Client client(server->port());
@@ -271,7 +276,7 @@ TEST_F(ServerTest, PeerGoesWhileItsAnswerIsPending) {
   EXPECT_EQ(other.answer().status, 200);
 }
 
-TEST_F(ServerTest, PeerGoesInTheRoundOfItsAnswer) {
+TEST_P(ServerTest, PeerGoesInTheRoundOfItsAnswer) {
   // The loop learns of it from the failing send, not from epoll.
   start();
   Client client(server->port());
@@ -287,7 +292,7 @@ TEST_F(ServerTest, PeerGoesInTheRoundOfItsAnswer) {
   EXPECT_EQ(other.answer().status, 200);
 }
 
-TEST_F(ServerTest, WithoutDescriptorsConnectionsWait) {
+TEST_P(ServerTest, WithoutDescriptorsConnectionsWait) {
 #ifdef __SANITIZE_ADDRESS__
   GTEST_SKIP() << "the sanitizers need descriptors themselves, and report nonsense without";
 #endif
@@ -312,7 +317,7 @@ TEST_F(ServerTest, WithoutDescriptorsConnectionsWait) {
   EXPECT_EQ(second->answer().status, 200);
 }
 
-TEST_F(ServerTest, HalfClosedPeerIsAnswered) {
+TEST_P(ServerTest, HalfClosedPeerIsAnswered) {
   start();
   Client client(server->port());
   client.send(get("/ping") + get("/big"));
@@ -322,7 +327,7 @@ TEST_F(ServerTest, HalfClosedPeerIsAnswered) {
   EXPECT_TRUE(client.closed());
 }
 
-TEST_F(ServerTest, PeerThatDoesNotReadIsNotReadFromAndLosesNothing) {
+TEST_P(ServerTest, PeerThatDoesNotReadIsNotReadFromAndLosesNothing) {
   start();
   Client client(server->port(), 4096);
   constexpr int kRequests = 400;  // 120 MB of answers, far more than all buffers on the way
@@ -333,7 +338,7 @@ TEST_F(ServerTest, PeerThatDoesNotReadIsNotReadFromAndLosesNothing) {
   sender.join();
 }
 
-TEST_F(ServerTest, PeerThatDoesNotReadIsCutOffInTime) {
+TEST_P(ServerTest, PeerThatDoesNotReadIsCutOffInTime) {
   ServerOptions options;
   options.write_timeout_us = kSecond / 10;
   start(options);
@@ -348,7 +353,7 @@ TEST_F(ServerTest, PeerThatDoesNotReadIsCutOffInTime) {
   }));
 }
 
-TEST_F(ServerTest, TimeoutsReachTheSocket) {
+TEST_P(ServerTest, TimeoutsReachTheSocket) {
   ServerOptions options;
   options.header_timeout_us = kSecond / 10;
   options.idle_timeout_us = kSecond / 5;
@@ -372,7 +377,7 @@ TEST_F(ServerTest, TimeoutsReachTheSocket) {
   time.join();
 }
 
-TEST_F(ServerTest, StreamReachesTheClientAndItsEndReachesTheHandler) {
+TEST_P(ServerTest, StreamReachesTheClientAndItsEndReachesTheHandler) {
   start();
   Client client(server->port());
   client.send(get("/stream"));
@@ -388,7 +393,7 @@ TEST_F(ServerTest, StreamReachesTheClientAndItsEndReachesTheHandler) {
   });
 }
 
-TEST_F(ServerTest, StreamOfAPeerThatDoesNotReadIsCutOff) {
+TEST_P(ServerTest, StreamOfAPeerThatDoesNotReadIsCutOff) {
   start();
   Client client(server->port(), 4096);
   client.send(get("/stream"));
@@ -402,7 +407,7 @@ TEST_F(ServerTest, StreamOfAPeerThatDoesNotReadIsCutOff) {
   EXPECT_TRUE(eventually([&] { return server->stats().connections == 0; }));
 }
 
-TEST_F(ServerTest, DrainAnswersPendingRequestsAndEndsStreams) {
+TEST_P(ServerTest, DrainAnswersPendingRequestsAndEndsStreams) {
   start();
   Client pending(server->port());
   Client streaming(server->port());
@@ -436,7 +441,7 @@ TEST_F(ServerTest, DrainAnswersPendingRequestsAndEndsStreams) {
   EXPECT_EQ(server->stats().connections, 0U);
 }
 
-TEST_F(ServerTest, DrainGivesUpAfterItsLimit) {
+TEST_P(ServerTest, DrainGivesUpAfterItsLimit) {
   start();
   Client pending(server->port());
   pending.send(get("/later"));
@@ -449,7 +454,7 @@ TEST_F(ServerTest, DrainGivesUpAfterItsLimit) {
   kept.exchanges.clear();  // after the end of the server, from another thread
 }
 
-TEST_F(ServerTest, ServerEndsWithConnectionsOpen) {
+TEST_P(ServerTest, ServerEndsWithConnectionsOpen) {
   start();
   Client one(server->port());
   Client two(server->port());

@@ -4,6 +4,7 @@
 // socket, a client that sends exactly the bytes it is given.
 
 #include <arpa/inet.h>
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -19,6 +20,7 @@
 
 #include "http/server.h"
 #include "http/session.h"
+#include "http/uring_loop.h"
 
 namespace spillway::http {
 
@@ -40,6 +42,20 @@ class TestSession final : public Session {
  private:
   void touched() override { ++touches; }
 };
+
+/// Tests run with io_uring and with epoll. In SetUp(), or first in the test, which then looks at IsSkipped().
+inline void skip_without_network(bool io_uring) {
+  struct Nothing final : SocketLoop::Rounds {
+    void begin_round() override {}
+    bool end_round() override { return false; }
+    void tick() override {}
+  } nothing;
+  if (io_uring && UringLoop::make(0, nothing, kSecond) == nullptr)
+    GTEST_SKIP() << "the kernel gives us no io_uring here";
+}
+inline std::string network_name(const testing::TestParamInfo<bool>& info) {
+  return info.param ? "io_uring" : "epoll";
+}
 
 /// One session and what it needs; the part of the socket is played by feed() and sent.
 class SessionBench {

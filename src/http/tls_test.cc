@@ -102,9 +102,11 @@ class TlsClient {
   bool connected_ = false;
 };
 
-class TlsTest : public testing::Test {
+class TlsTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
+    skip_without_network(GetParam());
+    if (IsSkipped()) return;
     Router router;
     router.add(Method::kPost, "/echo",
                [](const Request& request, Exchange exchange) {
@@ -116,6 +118,7 @@ class TlsTest : public testing::Test {
     options.tls_certificate_file = certificate.certificate_file();
     options.tls_key_file = certificate.key_file();
     options.tls_handshake_timeout_us = kSecond / 10;
+    options.io_uring = GetParam();
     auto made = Server::listen(options, clock, std::move(router), nullptr);
     ASSERT_TRUE(made.ok()) << made.error().message;
     server = std::move(*made);
@@ -131,7 +134,9 @@ class TlsTest : public testing::Test {
   std::unique_ptr<Server> server;
 };
 
-TEST_F(TlsTest, RoundTrip) {
+INSTANTIATE_TEST_SUITE_P(, TlsTest, testing::Bool(), network_name);
+
+TEST_P(TlsTest, RoundTrip) {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     TlsClient client(server->port(), version);
     ASSERT_TRUE(client.connected());
@@ -147,7 +152,7 @@ TEST_F(TlsTest, RoundTrip) {
   }
 }
 
-TEST_F(TlsTest, LargeBodiesBothWays) {
+TEST_P(TlsTest, LargeBodiesBothWays) {
   TlsClient client(server->port(), TLS1_3_VERSION);
   ASSERT_TRUE(client.connected());
   std::string body(3'000'000, 'x');
@@ -156,12 +161,12 @@ TEST_F(TlsTest, LargeBodiesBothWays) {
   EXPECT_EQ(client.answer().body, body);
 }
 
-TEST_F(TlsTest, OldVersionsAndOtherProtocolsAreRefused) {
+TEST_P(TlsTest, OldVersionsAndOtherProtocolsAreRefused) {
   EXPECT_FALSE(TlsClient(server->port(), TLS1_1_VERSION).connected());
   EXPECT_FALSE(TlsClient(server->port(), TLS1_3_VERSION, "\x02h2").connected());
 }
 
-TEST_F(TlsTest, PlainTextIsRefused) {
+TEST_P(TlsTest, PlainTextIsRefused) {
   Client client(server->port());
   client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   while (client.read_some()) {
@@ -169,7 +174,7 @@ TEST_F(TlsTest, PlainTextIsRefused) {
   EXPECT_EQ(client.pending.find("HTTP/"), std::string::npos);
 }
 
-TEST_F(TlsTest, HandshakeTakesOnlySoLong) {
+TEST_P(TlsTest, HandshakeTakesOnlySoLong) {
   Client client(server->port());
   client.send("\x16\x03\x01");
   std::atomic<bool> over{false};
@@ -184,7 +189,7 @@ TEST_F(TlsTest, HandshakeTakesOnlySoLong) {
   time.join();
 }
 
-TEST_F(TlsTest, DrainSaysGoodbye) {
+TEST_P(TlsTest, DrainSaysGoodbye) {
   TlsClient client(server->port(), TLS1_3_VERSION);
   ASSERT_TRUE(client.connected());
   client.send(post("one"));
@@ -193,7 +198,7 @@ TEST_F(TlsTest, DrainSaysGoodbye) {
   EXPECT_TRUE(client.closed_properly());
 }
 
-TEST_F(TlsTest, KeyOfAnotherCertificate) {
+TEST_P(TlsTest, KeyOfAnotherCertificate) {
   const Owned<EVP_PKEY, EVP_PKEY_free> other(EVP_EC_gen("P-256"));
   const std::string file = certificate.directory / "other.pem";
   {
