@@ -187,6 +187,7 @@ void HttpThread::start_drain() {
 void HttpThread::close_listener() {
   if (listen_fd_ < 0) return;
   loop_->remove(listen_fd_);
+  shutdown(listen_fd_, SHUT_RDWR);  // from now on, even if the kernel still waits for it on our behalf
   close(listen_fd_);
   listen_fd_ = -1;
 }
