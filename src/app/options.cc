@@ -107,7 +107,7 @@ std::vector<OptionRow> make_table() {
        [](O&, S v) { return v == "intake" ? Status(Ok{}) : Status(invalid_argument("must be intake")); }},
       {"http-threads", "N", "0", "Threads that serve HTTP; 0 takes the cores less one, at least one.",
        [](O& o, S v) { return set_number(o.http_threads, v, 0, limits::kMaxHttpThreads); }},
-      {"io-uring", "true|false", "true",
+      {"io-uring", "BOOL", "true",
        "Networking with io_uring where the kernel lets us (Linux 6.1); false, or elsewhere: epoll.",
        [](O& o, S v) { return set_bool(o.io_uring, v); }},
       {"max-connections", "N", "20000", "Connections at once; past it new ones are answered 503.",

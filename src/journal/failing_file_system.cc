@@ -135,7 +135,8 @@ int FailingFileSystem::before_write(const std::string& path, bool dsync, std::ui
     *size -= over;  // a real disk takes what still fits
     room_ -= growth - over;
   }
-  if (largest_write_ != 0 && path.find(limited_part_) != std::string::npos) *size = std::min(*size, largest_write_);
+  if (largest_write_ != 0 && path.find(limited_part_) != std::string::npos)
+    *size = std::min(*size, largest_write_);
   return 0;
 }
 
