@@ -44,7 +44,7 @@ int run_inspect(const std::string& directory) {
 }
 
 int run_verify(const std::string& directory) {
-  const auto report = journal::verify(journal::posix_file_system(), directory, intake_replicas({}));
+  const auto report = journal::verify(journal::posix_file_system(), directory, all_replicas({}));
   if (!report) {
     fmt::print(stderr, "spillway: {}\n", report.error().message);
     return kExitCouldNotStart;

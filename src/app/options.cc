@@ -47,13 +47,9 @@ Status set_listen(ServeOptions& options, const std::string& value) {
 }
 
 Status set_identity(ServeOptions& options, const std::string& value) {
-  if (value == "open") {
-    options.open_login = true;
-  } else if (value == "none") {
-    options.open_login = false;
-  } else {
-    return invalid_argument("must be none or open");
-  }
+  const auto mode = identity::parse_mode(value);
+  if (!mode || *mode == identity::Mode::kOidc) return invalid_argument("must be none, open or users");
+  options.identity = *mode;
   return Ok{};
 }
 
@@ -89,10 +85,14 @@ std::vector<OptionRow> make_table() {
        "Demonstration: open login, event EVT-009 with 100 places, an admin token, and a small crowd.",
        [](O& o, S v) { return set_bool(o.demo, v); }},
       {"identity", "MODE", "none",
-       "Who may log in: none (only the admin secret counts) or open (any user id, no password).",
+       "Who may log in: none (only the admin secret counts), open (any user id, no password) or users "
+       "(accounts with passwords).",
        set_identity},
       {"i-know-login-is-open", "", "false", "Allow open login on an address that others can reach.",
        [](O& o, S v) { return set_bool(o.i_know_login_is_open, v); }},
+      {"password-threads", "N", "0",
+       "Threads that compare passwords, of 19 MiB each at work; 0 takes half the cores, at least one.",
+       [](O& o, S v) { return set_number(o.password_threads, v, 0, limits::kMaxPasswordThreads); }},
       {"admin-token", "SECRET", "",
        "Bearer secret that counts as an admin, 32 characters or more. Better given as SPILLWAY_ADMIN_TOKEN.",
        [](O& o, S v) {
@@ -166,6 +166,9 @@ Status check_together(const ServeOptions& options) {
   if (options.tls_certificate_file.empty() != options.tls_key_file.empty()) {
     return invalid_argument("tls-cert and tls-key go together");
   }
+  if (options.demo && options.identity != identity::Mode::kOpen) {
+    return invalid_argument("the demonstration needs identity open");
+  }
   return Ok{};
 }
 
@@ -226,7 +229,7 @@ Result<ServeOptions> resolve_options(const std::vector<GivenOption>& command_lin
       return invalid_argument(fmt::format("--{} {}", each.name, set.error().message));
     }
   }
-  if (options.demo) options.open_login = true;
+  if (options.demo && options.identity == identity::Mode::kNone) options.identity = identity::Mode::kOpen;
   if (Status together = check_together(options); !together) return together.error();
   return options;
 }

@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "identity/types.h"
 
 namespace spillway::app {
 
@@ -18,8 +19,9 @@ struct ServeOptions {
   std::uint16_t port = 8080;
   std::string data_dir = "./data";
   bool demo = false;
-  bool open_login = false;
+  identity::Mode identity = identity::Mode::kNone;
   bool i_know_login_is_open = false;
+  std::size_t password_threads = 0;  ///< 0: half the cores, at least 1
   std::size_t workers = 4;
   bool start_paused = false;     ///< --workers 0
   std::size_t http_threads = 0;  ///< 0: cores - 1, at least 1

@@ -80,7 +80,7 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
       {{"listen", "127.0.0.1:70000"}, "--listen must end in a port"},
       {{"workers", "-1"}, "--workers must be a whole number"},
       {{"workers", "many"}, "--workers must be a whole number"},
-      {{"identity", "users"}, "--identity must be none or open"},
+      {{"identity", "anyone"}, "--identity must be none, open or users"},
       {{"admin-token", "short"}, "--admin-token must have 32"},
       {{"max-receive-count", "2"}, "--max-receive-count must be a whole number from 3 to 5"},
       {{"log-level", "loud"}, "--log-level must be"},

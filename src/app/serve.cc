@@ -16,7 +16,10 @@
 #include "app/pages.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
+#include "identity/embedded.h"
 #include "identity/gate.h"
+#include "identity/login_throttle.h"
+#include "identity/password_pool.h"
 #include "identity/routes.h"
 #include "intake/embedded.h"
 #include "intake/routes.h"
@@ -81,6 +84,10 @@ class Process {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
     service_ = std::make_unique<intake::EmbeddedService>(machine_config_);
+    identity_ = std::make_unique<identity::EmbeddedIdentity>(clock_, nullptr);
+    passwords_ = std::make_unique<identity::PasswordPool>(
+        options.password_threads == 0 ? identity::PasswordPool::default_threads() : options.password_threads);
+    throttle_ = std::make_unique<identity::LoginThrottle>(clock_);
     if (options_.demo && options_.admin_secret.empty()) {
       options_.admin_secret = random_hex(24);
       made_admin_secret_ = true;
@@ -92,15 +99,13 @@ class Process {
 
   /// For `spillway routes`: the routes and nothing else.
   http::Router routes_only() {
-    tokens_ = std::make_unique<identity::TokenAuthority>(identity::SigningKey{});
-    options_.open_login = true;
+    tokens_ = std::make_unique<identity::TokenAuthority>(identity::KeyRing{}, name(options_.identity));
     return make_router();
   }
 
   Status start() {
     started_us_ = clock_.steady_us();
     if (Status opened = open_storage(); !opened) return opened;
-    gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret);
     http::Router router = make_router();
     http_metrics_ = std::make_unique<ops::HttpMetrics>(router.routes(), options_.http_threads);
     http::ServerOptions http;
@@ -123,6 +128,7 @@ class Process {
     workers_ = std::make_unique<intake::WorkerPool>(*service_, work_, clock_, kWorkerLoop, worker_options);
 
     engine_->start();
+    passwords_->start();
     workers_->start();
     server_->start();
     accepting_ = true;
@@ -143,6 +149,7 @@ class Process {
     bool ended = false;
     loop.run_until([&ended] { return ended; }, -1,
                    [&] { service_->end_waits([&ended](Result<Ok>) { ended = true; }); });
+    passwords_->stop();
     server_->drain(limits::kDrainTimeout / 2);
     workers_->stop(limits::kDrainTimeout / 4);
     engine_->stop();
@@ -174,16 +181,17 @@ class Process {
     const std::string keys = options_.data_dir + "/keys";
     std::filesystem::create_directories(keys, error);
     if (error) return Error{ErrorCode::kInternal, fmt::format("cannot make {}: {}", keys, error.message())};
-    auto key = identity::load_or_make_key(keys + "/access-token.key");
-    if (!key) return key.error();
-    tokens_ = std::make_unique<identity::TokenAuthority>(*key);
+    auto key_ring = identity::load_or_make_keys(keys);
+    if (!key_ring) return key_ring.error();
+    tokens_ = std::make_unique<identity::TokenAuthority>(*key_ring, name(options_.identity));
 
     journal::EngineOptions engine;
     engine.dir = options_.data_dir;
     engine.inbox_tasks = options_.max_in_works;
     engine.snapshot_every_bytes = options_.snapshot_every_bytes;
-    auto opened = journal::Engine::open(journal::posix_file_system(), clock_, engine, {service_.get()},
-                                        intake_replicas(machine_config_));
+    auto opened =
+        journal::Engine::open(journal::posix_file_system(), clock_, engine,
+                              {service_.get(), identity_.get()}, all_replicas(machine_config_));
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
     const journal::RecoveryReport& recovery = engine_->recovery();
@@ -198,13 +206,16 @@ class Process {
       ::kill(::getpid(), SIGTERM);
     });
     service_->attach(*engine_, random_seed(), options_.start_paused);
+    identity_->attach(*engine_);
     return Ok{};
   }
 
   http::Router make_router() {
     http::Router router;
-    if (gate_ == nullptr) gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret);
-    if (options_.open_login) identity::add_open_login(router, *tokens_, clock_);
+    gate_ =
+        std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret, &identity_->revocations());
+    identity::add_routes(router, {*identity_, *gate_, *tokens_, identity_->revocations(), *passwords_,
+                                  *throttle_, clock_, options_.identity});
     intake::add_routes(router, {*service_, *gate_, options_.workers});
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
     add_pages(router);
@@ -243,6 +254,9 @@ class Process {
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<identity::Gate> gate_;
   std::unique_ptr<intake::EmbeddedService> service_;
+  std::unique_ptr<identity::EmbeddedIdentity> identity_;
+  std::unique_ptr<identity::PasswordPool> passwords_;
+  std::unique_ptr<identity::LoginThrottle> throttle_;
   std::unique_ptr<journal::Engine> engine_;
   intake::CapacityWork work_;
   std::unique_ptr<intake::WorkerPool> workers_;
@@ -254,17 +268,19 @@ class Process {
 
 }  // namespace
 
-journal::ReplicaFactory intake_replicas(const intake::MachineConfig& config) {
+journal::ReplicaFactory all_replicas(const intake::MachineConfig& config) {
   return [config] {
     std::vector<std::unique_ptr<journal::Replica>> replicas;
     replicas.push_back(std::make_unique<intake::MachineReplica>(config));
+    replicas.push_back(std::make_unique<identity::MachineReplica>());
     return replicas;
   };
 }
 
 int serve(const ServeOptions& options) {
   log::configure(options.log_level, options.log_json);
-  if (options.open_login && !is_loopback(options.host) && !options.i_know_login_is_open) {
+  if (options.identity == identity::Mode::kOpen && !is_loopback(options.host) &&
+      !options.i_know_login_is_open) {
     fmt::print(
         stderr,
         "spillway: open login on {} would let anyone in; listen on 127.0.0.1 or add --i-know-login-is-open\n",

@@ -18,7 +18,7 @@ inline constexpr int kExitStorageFailed = 3;
 int serve(const ServeOptions&);
 
 /// Empty machines of every service, for the journal's tools.
-journal::ReplicaFactory intake_replicas(const intake::MachineConfig&);
+journal::ReplicaFactory all_replicas(const intake::MachineConfig&);
 
 /// `METHOD /pattern` lines of every route, for the test that holds docs/openapi.yaml against them.
 std::string list_routes();

@@ -150,6 +150,16 @@ std::uint64_t JsonReader::required_uint(std::string_view name, std::uint64_t min
   return number;
 }
 
+std::optional<bool> JsonReader::optional_bool(std::string_view name) {
+  const json::value* value = impl_->find(name);
+  if (value == nullptr) return {};
+  if (!value->is_bool()) {
+    refuse(fmt::format("{} must be true or false", name));
+    return {};
+  }
+  return value->get_bool();
+}
+
 Timestamp JsonReader::optional_time(std::string_view name) {
   if (!has(name)) return {};
   const json::value* value = impl_->find(name);

@@ -29,6 +29,8 @@ class JsonReader {
   std::string required_string(std::string_view name, std::size_t min_bytes, std::size_t max_bytes);
   std::string optional_string(std::string_view name, std::size_t max_bytes, std::string fallback = {});
   std::uint64_t required_uint(std::string_view name, std::uint64_t min, std::uint64_t max);
+  /// Nothing when absent or null.
+  std::optional<bool> optional_bool(std::string_view name);
   /// RFC 3339; unset when absent or null.
   Timestamp optional_time(std::string_view name);
   /// Makes this the error unless there is one already.

@@ -89,4 +89,17 @@ inline constexpr Micros kMaxRetryDelay = 3600 * kSecond;         ///< backoff be
 inline constexpr std::size_t kMaxItemsPerRecord = 4'096;   ///< requests changed by one record of the journal
 inline constexpr std::size_t kMaxReasonedPerRecord = 256;  ///< the same where each may carry a reason
 
+// identity
+inline constexpr std::size_t kMaxAccounts = 100'000;        ///< past it: 503
+inline constexpr std::size_t kMaxRevokedTokens = 500'000;   ///< logged out and not expired yet; past it: 503
+inline constexpr std::size_t kMaxSignedOutUsers = 100'000;  ///< without an account; past it: 503
+inline constexpr Micros kMaxTokenAge =
+    24LL * 3600 * kSecond;  ///< tokens older than this are refused, and revocations forgotten
+inline constexpr std::size_t kMinPasswordBytes = 8;  ///< of a new one
+inline constexpr std::size_t kMaxPasswordBytes = 256;
+inline constexpr std::size_t kMaxPasswordThreads = 8;  ///< each needs 19 MiB while it hashes
+inline constexpr std::size_t kMaxPasswordQueue = 256;  ///< logins that wait for such a thread; past it: 503
+inline constexpr std::size_t kMaxThrottleEntries = 100'000;  ///< of each kind: the longest unused goes first
+inline constexpr std::size_t kMaxKnownAddresses = 8;         ///< of one account: where it logged in last
+
 }  // namespace spillway::limits

@@ -27,9 +27,11 @@ const ErrorInfo& error_info(ErrorCode code) {
       {"uri_too_long", "The request target is too long", 414},
       {"expectation_failed", "This expectation cannot be met", 417},
       {"http_version_not_supported", "This version of HTTP is not spoken here", 505},
+      {"invalid_credentials", "The user id or the password is wrong", 401},
+      {"last_admin", "The last admin may not take this role from himself", 409},
   };
   static_assert(sizeof(kTable) / sizeof(kTable[0]) ==
-                static_cast<std::size_t>(ErrorCode::kVersionNotSupported) + 1);
+                static_cast<std::size_t>(ErrorCode::kLastAdmin) + 1);
   return kTable[static_cast<std::size_t>(code)];
 }
 

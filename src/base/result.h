@@ -36,6 +36,8 @@ enum class ErrorCode : std::uint8_t {
   kUriTooLong,
   kExpectationFailed,
   kVersionNotSupported,
+  kInvalidCredentials,
+  kLastAdmin,
 };
 
 struct ErrorInfo {

@@ -2,21 +2,57 @@
 
 #include <openssl/crypto.h>
 
-namespace spillway::identity {
+#include <algorithm>
 
-Result<Caller> Gate::caller(const http::Request& request) const {
-  const std::string_view token = request.bearer();
-  if (!admin_secret_.empty() && token.size() == admin_secret_.size() &&
-      CRYPTO_memcmp(token.data(), admin_secret_.data(), token.size()) == 0) {
-    return Caller{"admin", Role::kAdmin};
+#include "base/limits.h"
+
+namespace spillway::identity {
+namespace {
+
+Error unauthenticated() { return {ErrorCode::kUnauthenticated, "a valid access token is needed"}; }
+
+}  // namespace
+
+Result<Caller> Gate::caller_of(std::string_view bearer) const {
+  if (!admin_secret_.empty() && bearer.size() == admin_secret_.size() &&
+      CRYPTO_memcmp(bearer.data(), admin_secret_.data(), bearer.size()) == 0) {
+    return Caller{.user_id = std::string(kAdminTokenId), .role = Role::kAdmin};
   }
-  return tokens_.verify(token, clock_.wall());
+  const Timestamp now = clock_.wall();
+  auto found = outside_ == nullptr || TokenAuthority::is_ours(bearer) ? tokens_.verify(bearer, now)
+                                                                      : outsider(bearer, now);
+  if (found && revocations_ != nullptr && revocations_->is_revoked(*found)) return unauthenticated();
+  return found;
+}
+
+Result<Caller> Gate::outsider(std::string_view bearer, Timestamp now) const {
+  auto found = outside_->verify(bearer, now);
+  if (!found) return found;
+  // What has no time of issue could not be revoked, and nobody from outside acts as the deployment itself.
+  if (!found->issued_at || found->user_id == kAdminTokenId) return unauthenticated();
+  const Timestamp end = found->issued_at + limits::kMaxTokenAge;
+  found->expires = found->expires ? std::min(found->expires, end) : end;
+  if (found->expires <= now) return unauthenticated();
+  if (found->token_id == 0) found->token_id = tokens_.fingerprint(bearer);
+  return found;
+}
+
+Result<Caller> Gate::reader(const http::Request& request) const {
+  auto found = caller(request);
+  if (found && found->role != Role::kOperator && found->role != Role::kAdmin) {
+    return Error{ErrorCode::kForbidden, "this needs the role operator or admin"};
+  }
+  return found;
 }
 
 Result<Caller> Gate::admin(const http::Request& request) const {
   auto found = caller(request);
   if (found && found->role != Role::kAdmin) return Error{ErrorCode::kForbidden, "this needs the role admin"};
   return found;
+}
+
+Actor actor_of(const http::Request& request, const Caller& caller) {
+  return {caller.user_id, std::string(request.remote_address())};
 }
 
 }  // namespace spillway::identity

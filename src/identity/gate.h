@@ -2,9 +2,12 @@
 
 #include <string>
 
+#include "base/audit.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "http/message.h"
+#include "identity/outside_tokens.h"
+#include "identity/revocation_view.h"
 #include "identity/token.h"
 
 namespace spillway::identity {
@@ -12,21 +15,42 @@ namespace spillway::identity {
 inline constexpr std::size_t kMinAdminSecretBytes = 32;
 
 /// Decides who sends a request. Shared by all http threads; see TokenAuthority for threading.
+///
+/// In this order: the admin secret; our own tokens; tokens of an outside issuer, when there is one; then
+/// whether the token, or everything of its user, has been revoked. No storage is touched.
 class Gate {
  public:
-  /// `admin_secret`: a bearer secret that counts as an admin; empty: none.
-  Gate(const TokenAuthority& tokens, const Clock& clock, std::string admin_secret)
-      : tokens_(tokens), clock_(clock), admin_secret_(std::move(admin_secret)) {}
+  /// `admin_secret`: a bearer secret that counts as an admin with the id kAdminTokenId; empty: none.
+  /// `revocations`, `outside`: null: none. All must outlive the gate.
+  Gate(const TokenAuthority& tokens, const Clock& clock, std::string admin_secret,
+       const RevocationView* revocations = nullptr, const OutsideTokens* outside = nullptr)
+      : tokens_(tokens),
+        clock_(clock),
+        admin_secret_(std::move(admin_secret)),
+        revocations_(revocations),
+        outside_(outside) {}
 
   /// unauthenticated: no token, or none that is good.
-  Result<Caller> caller(const http::Request&) const;
-  /// forbidden: a good token without the admin role.
+  Result<Caller> caller(const http::Request& request) const { return caller_of(request.bearer()); }
+  /// Whoever may read under /admin. forbidden: a good token of somebody who is neither operator nor admin.
+  Result<Caller> reader(const http::Request&) const;
+  /// Whoever may change things under /admin. forbidden: a good token without the role admin.
   Result<Caller> admin(const http::Request&) const;
 
+  /// caller(), for what came as a bearer token.
+  Result<Caller> caller_of(std::string_view bearer) const;
+
  private:
+  Result<Caller> outsider(std::string_view bearer, Timestamp now) const;
+
   const TokenAuthority& tokens_;
   const Clock& clock_;
   std::string admin_secret_;
+  const RevocationView* revocations_;
+  const OutsideTokens* outside_;
 };
+
+/// Who asks, as the audit log names them.
+Actor actor_of(const http::Request&, const Caller&);
 
 }  // namespace spillway::identity

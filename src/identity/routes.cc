@@ -1,36 +1,324 @@
 #include "identity/routes.h"
 
+#include <fmt/format.h>
+
+#include <charconv>
+#include <memory>
+
 #include "base/json_reader.h"
 #include "base/json_writer.h"
+#include "base/limits.h"
 #include "base/text.h"
 
 namespace spillway::identity {
 namespace {
 
-constexpr std::size_t kMaxLoginBytes = 4 * 1024;
+using http::Exchange;
+using http::Method;
+using http::Request;
+using http::Response;
+
+constexpr std::size_t kMaxBytes = 4 * 1024;  // of a body here
+
+Error wrong_credentials() { return {ErrorCode::kInvalidCredentials, "the user id or the password is wrong"}; }
+
+Response not_cached(Response response) {
+  response.no_store = true;
+  return response;
+}
+
+// ---- Logging in -------------------------------------------------------------------------------------------
+
+Response token_response(const RouteContext& context, std::string_view user_id, Role role,
+                        Timestamp issued_at) {
+  Response response = not_cached(Response::json(200, {}));
+  JsonWriter(response.body)
+      .open_object()
+      .member("accessToken", context.tokens.issue(user_id, role, issued_at, issued_at + kAccessTokenLifetime))
+      .member("tokenType", "Bearer")
+      .member("expiresIn", kAccessTokenLifetime / kSecond)
+      .member("role", name(role))
+      .close_object();
+  return response;
+}
+
+std::string read_user_id(JsonReader& body) {
+  std::string user_id = body.required_string("userId", 1, limits::kMaxIdBytes);
+  if (has_control_characters(user_id)) body.refuse("userId must have no control characters");
+  return user_id;
+}
+
+/// Any user id, no password.
+void open_login(const RouteContext& context, const Request& request, Exchange exchange) {
+  JsonReader body(request.body());
+  const std::string user_id = read_user_id(body);
+  if (Status read = body.status(); !read) return exchange.fail(read.error());
+  // After a sign-out, also while the wall clock is behind the time of it.
+  const Timestamp issued_at = std::max(context.clock.wall(), context.revocations.valid_from(user_id) + 1);
+  exchange.reply(token_response(context, user_id, Role::kUser, issued_at));
+}
+
+/// 429 with what stands in the way, as draft-ietf-httpapi-ratelimit-headers-10 has it.
+Response throttled(const LoginThrottle::Verdict& verdict, std::string_view path) {
+  const auto seconds = static_cast<int>((verdict.wait_us + kSecond - 1) / kSecond);
+  const bool by_address = verdict.limit == LoginThrottle::Limit::kAddress;
+  const LoginThrottle::Rule& rule = by_address ? LoginThrottle::kAddressRule
+                                    : verdict.limit == LoginThrottle::Limit::kPair
+                                        ? LoginThrottle::kPairRule
+                                        : LoginThrottle::kAccountRule;
+  const char* policy = by_address ? "login-address" : "login-account";
+  Response response = http::problem(
+      {ErrorCode::kTooManyRequests, "too many attempts to log in have failed; wait before the next", seconds},
+      path);
+  response.headers.push_back({"RateLimit", fmt::format("\"{}\";r=0;t={}", policy, seconds)});
+  response.headers.push_back({"RateLimit-Policy", fmt::format("\"{}\";q={};w={}", policy, rule.free,
+                                                              LoginThrottle::kForget / kSecond)});
+  return not_cached(std::move(response));
+}
+
+/// One login with a password: the account is read, the password compared on the pool, and the login noted,
+/// each step on this loop again. An account that does not exist takes the same steps but the last.
+class PasswordLogin {
+ public:
+  PasswordLogin(const RouteContext& context, Exchange exchange, LoginThrottle::Attempt attempt)
+      : context_(context), exchange_(std::move(exchange)), attempt_(std::move(attempt)) {}
+
+  static void start(std::unique_ptr<PasswordLogin> self, std::string user_id, std::string password) {
+    PasswordLogin& login = *self;
+    login.user_id_ = std::move(user_id);
+    login.password_ = std::move(password);
+    login.context_.service.credentials(login.user_id_,
+                                       [self = std::move(self)](Result<Credentials> found) mutable {
+                                         if (!found) return self->exchange_.fail(found.error());
+                                         compare(std::move(self), std::move(*found));
+                                       });
+  }
+
+ private:
+  static void compare(std::unique_ptr<PasswordLogin> self, Credentials credentials) {
+    PasswordLogin& login = *self;
+    login.credentials_ = std::move(credentials);
+    login.context_.passwords.verify(login.credentials_.password_hash, std::move(login.password_),
+                                    [self = std::move(self)](Result<bool> right) mutable {
+                                      if (!right) return self->exchange_.fail(right.error());
+                                      compared(std::move(self), *right);
+                                    });
+  }
+
+  static void compared(std::unique_ptr<PasswordLogin> self, bool right) {
+    PasswordLogin& login = *self;
+    if (!right || login.credentials_.disabled) return login.refuse();
+    login.context_.service.login({.user_id = login.user_id_,
+                                  .password_hash = std::move(login.credentials_.password_hash),
+                                  .asked_at = login.context_.clock.wall()},
+                                 [self = std::move(self)](Result<LoggedInAs> as) { self->done(as); });
+  }
+
+  void done(const Result<LoggedInAs>& as) {
+    if (!as && as.error().code == ErrorCode::kInvalidCredentials) return refuse();
+    if (!as) return exchange_.fail(as.error());
+    attempt_.succeeded();
+    exchange_.reply(token_response(context_, user_id_, as->role, as->issued_at));
+  }
+
+  void refuse() {
+    attempt_.failed();
+    exchange_.fail(wrong_credentials());
+  }
+
+  RouteContext context_;
+  Exchange exchange_;
+  LoginThrottle::Attempt attempt_;
+  std::string user_id_;
+  std::string password_;
+  Credentials credentials_;
+};
+
+void password_login(const RouteContext& context, const Request& request, Exchange exchange) {
+  JsonReader body(request.body());
+  std::string user_id = read_user_id(body);
+  std::string password = body.required_string("password", 1, limits::kMaxPasswordBytes);
+  if (Status read = body.status(); !read) return exchange.fail(read.error());
+  LoginThrottle::Attempt attempt = context.throttle.begin(user_id, request.remote_address());
+  if (attempt.verdict().limit != LoginThrottle::Limit::kNone) {
+    return exchange.reply(throttled(attempt.verdict(), request.raw_path()));
+  }
+  PasswordLogin::start(std::make_unique<PasswordLogin>(context, std::move(exchange), std::move(attempt)),
+                       std::move(user_id), std::move(password));
+}
+
+void login(const RouteContext& context, const Request& request, Exchange exchange) {
+  switch (context.mode) {
+    case Mode::kOpen:
+      return open_login(context, request, std::move(exchange));
+    case Mode::kUsers:
+      return password_login(context, request, std::move(exchange));
+    case Mode::kNone:
+    case Mode::kOidc:
+      return exchange.fail(not_found("nobody logs in here; GET /auth/methods tells how"));
+  }
+}
+
+// ---- Those who are logged in ------------------------------------------------------------------------------
+
+Reply<Ok> answer_nothing(Exchange exchange) {
+  return [exchange = std::move(exchange)](Result<Ok> done) mutable {
+    if (!done) return exchange.fail(done.error());
+    exchange.reply({.status = 204});
+  };
+}
+
+void logout(const RouteContext& context, const Request& request, Exchange exchange) {
+  const auto caller = context.gate.caller(request);
+  if (!caller) return exchange.fail(caller.error());
+  if (caller->token_id == 0) {
+    return exchange.fail(
+        invalid_argument("the admin secret cannot be logged out: it is in the configuration"));
+  }
+  context.service.logout({caller->token_id, caller->expires}, answer_nothing(std::move(exchange)));
+}
+
+void who_am_i(const RouteContext& context, const Request& request, Exchange exchange) {
+  const auto caller = context.gate.caller(request);
+  if (!caller) return exchange.fail(caller.error());
+  Response response = not_cached(Response::json(200, {}));
+  JsonWriter json(response.body);
+  json.open_object().member("userId", caller->user_id).member("role", name(caller->role));
+  if (caller->expires) json.member("expiresAt", caller->expires);
+  json.close_object();
+  exchange.reply(std::move(response));
+}
+
+void methods(const RouteContext& context, const Request&, Exchange exchange) {
+  Response response = Response::json(200, {});
+  JsonWriter json(response.body);
+  json.open_object().member("identity", name(context.mode));
+  if (!context.oidc_issuer.empty()) json.member("issuer", context.oidc_issuer);
+  json.close_object();
+  exchange.reply(std::move(response));
+}
+
+// ---- For operators and admins -----------------------------------------------------------------------------
+
+void append_user(JsonWriter& json, const UserView& user) {
+  json.open_object()
+      .member("userId", user.user_id)
+      .member("role", name(user.role))
+      .member("disabled", user.disabled)
+      .member("createdAt", user.created_at);
+  if (user.last_login_at) json.member("lastLoginAt", user.last_login_at);
+  json.close_object();
+}
+
+void list_users(const RouteContext& context, const Request& request, Exchange exchange) {
+  if (auto caller = context.gate.reader(request); !caller) return exchange.fail(caller.error());
+  ListUsers command;
+  if (auto query = request.query("q")) command.query = std::move(*query);
+  if (auto cursor = request.query("cursor")) command.cursor = std::move(*cursor);
+  if (const auto limit = request.query("limit")) {
+    const auto [end, failed] = std::from_chars(limit->data(), limit->data() + limit->size(), command.limit);
+    if (failed != std::errc() || end != limit->data() + limit->size() || command.limit < 1 ||
+        command.limit > limits::kMaxPage) {
+      return exchange.fail(
+          invalid_argument(fmt::format("limit must be a whole number from 1 to {}", limits::kMaxPage)));
+    }
+  }
+  context.service.list_users(std::move(command),
+                             [exchange = std::move(exchange)](Result<UserPage> page) mutable {
+                               if (!page) return exchange.fail(page.error());
+                               Response response = not_cached(Response::json(200, {}));
+                               JsonWriter json(response.body);
+                               json.open_object().key("items").open_array();
+                               for (const UserView& user : page->items) append_user(json, user);
+                               json.close_array();
+                               if (!page->next_cursor.empty()) json.member("nextCursor", page->next_cursor);
+                               json.close_object();
+                               exchange.reply(std::move(response));
+                             });
+}
+
+struct PutBody {
+  std::optional<Role> role;
+  std::optional<bool> disabled;
+  std::string password;  ///< empty: not given
+};
+
+Result<PutBody> read_put(const Request& request) {
+  JsonReader body(request.body());
+  PutBody put;
+  if (body.has("role")) {
+    put.role = parse_role(body.required_string("role", 1, 32));
+    if (!put.role) body.refuse("role must be user, operator or admin");
+  }
+  put.disabled = body.optional_bool("disabled");
+  if (body.has("password")) {
+    put.password = body.required_string("password", limits::kMinPasswordBytes, limits::kMaxPasswordBytes);
+  }
+  if (Status read = body.status(); !read) return read.error();
+  return put;
+}
+
+void store_user(const RouteContext& context, PutUser command, Exchange exchange) {
+  context.service.put_user(std::move(command),
+                           [exchange = std::move(exchange)](Result<UserView> user) mutable {
+                             if (!user) return exchange.fail(user.error());
+                             Response response = not_cached(Response::json(user->created ? 201 : 200, {}));
+                             JsonWriter json(response.body);
+                             append_user(json, *user);
+                             exchange.reply(std::move(response));
+                           });
+}
+
+void put_user(const RouteContext& context, const Request& request, Exchange exchange) {
+  const auto caller = context.gate.admin(request);
+  if (!caller) return exchange.fail(caller.error());
+  PutUser command{.user_id = std::string(request.param(0)),
+                  .actor = actor_of(request, *caller),
+                  .asked_at = context.clock.wall()};
+  if (!is_user_id(command.user_id)) {
+    return exchange.fail(
+        invalid_argument("userId must be 1 to 128 bytes of UTF-8 without control characters"));
+  }
+  auto body = read_put(request);
+  if (!body) return exchange.fail(body.error());
+  command.role = body->role;
+  command.disabled = body->disabled;
+  if (body->password.empty()) return store_user(context, std::move(command), std::move(exchange));
+
+  context.passwords.hash(std::move(body->password),
+                         [context, command = std::move(command),
+                          exchange = std::move(exchange)](Result<std::string> hash) mutable {
+                           if (!hash) return exchange.fail(hash.error());
+                           command.password_hash = std::move(*hash);
+                           command.asked_at = context.clock.wall();
+                           store_user(context, std::move(command), std::move(exchange));
+                         });
+}
+
+void sign_out(const RouteContext& context, const Request& request, Exchange exchange) {
+  const auto caller = context.gate.admin(request);
+  if (!caller) return exchange.fail(caller.error());
+  SignOut command{std::string(request.param(0)), actor_of(request, *caller), context.clock.wall()};
+  context.service.sign_out(std::move(command), answer_nothing(std::move(exchange)));
+}
 
 }  // namespace
 
-void add_open_login(http::Router& router, const TokenAuthority& tokens, const Clock& clock) {
-  router.add(http::Method::kPost, "/auth/login",
-             [&tokens, &clock](const http::Request& request, http::Exchange exchange) {
-               JsonReader body(request.body());
-               const std::string user_id = body.required_string("userId", 1, limits::kMaxIdBytes);
-               if (has_control_characters(user_id)) body.refuse("userId must have no control characters");
-               if (Status read = body.status(); !read) return exchange.fail(read.error());
-
-               http::Response response = http::Response::json(200, {});
-               JsonWriter(response.body)
-                   .open_object()
-                   .member("accessToken",
-                           tokens.issue(user_id, Role::kUser, clock.wall() + kAccessTokenLifetime))
-                   .member("tokenType", "Bearer")
-                   .member("expiresIn", kAccessTokenLifetime / kSecond)
-                   .close_object();
-               response.no_store = true;
-               exchange.reply(std::move(response));
-             },
-             {.max_body_bytes = kMaxLoginBytes});
+void add_routes(http::Router& router, RouteContext context) {
+  const auto add = [&](Method method, const char* pattern, auto handle) {
+    router.add(method, pattern,
+               [context, handle](const Request& request, Exchange exchange) {
+                 handle(context, request, std::move(exchange));
+               },
+               {.max_body_bytes = kMaxBytes});
+  };
+  add(Method::kPost, "/auth/login", login);
+  add(Method::kPost, "/auth/logout", logout);
+  add(Method::kGet, "/auth/me", who_am_i);
+  add(Method::kGet, "/auth/methods", methods);
+  add(Method::kGet, "/admin/users", list_users);
+  add(Method::kPut, "/admin/users/{userId}", put_user);
+  add(Method::kPost, "/admin/users/{userId}/sign-out", sign_out);
 }
 
 }  // namespace spillway::identity

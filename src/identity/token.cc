@@ -13,9 +13,10 @@
 namespace spillway::identity {
 namespace {
 
-constexpr std::string_view kPrefix = "sp1.";
-constexpr std::uint8_t kPayloadVersion = 1;
+constexpr std::string_view kPrefix = "sp2.";
+constexpr std::uint8_t kPayloadVersion = 2;
 constexpr std::uint8_t kAccessToken = 1;
+constexpr std::size_t kKeyIdAt = 3;  // in the payload
 constexpr std::size_t kMacChars = 22;
 constexpr std::size_t kMaxTokenBytes = 512;
 
@@ -45,8 +46,9 @@ bool sync_directory_of(const std::string& path) {
   return synced;
 }
 
-Result<SigningKey> make_key(const std::string& path) {
+Result<SigningKey> make_key(const std::string& path, std::uint8_t id) {
   SigningKey key;
+  key.id = id;
   CHECK(sodium_init() >= 0);
   randombytes_buf(key.secret.data(), key.secret.size());
   // Through a temporary name: a half-written key must never be found by the next start.
@@ -61,11 +63,13 @@ Result<SigningKey> make_key(const std::string& path) {
   return key;
 }
 
-}  // namespace
-
-Result<SigningKey> load_or_make_key(const std::string& path) {
+/// Nothing when there is no such file.
+Result<std::optional<SigningKey>> read_key(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return errno == ENOENT ? make_key(path) : Result<SigningKey>(system_error("cannot open", path));
+  if (fd < 0) {
+    if (errno == ENOENT) return std::optional<SigningKey>();
+    return system_error("cannot open", path);
+  }
   SigningKey key;
   std::uint8_t bytes[1 + 32 + 1];
   const ssize_t got = ::read(fd, bytes, sizeof bytes);
@@ -73,65 +77,117 @@ Result<SigningKey> load_or_make_key(const std::string& path) {
   if (got != 33) return Error{ErrorCode::kInternal, path + " is not a signing key of 33 bytes"};
   key.id = bytes[0];
   std::memcpy(key.secret.data(), bytes + 1, key.secret.size());
+  return std::optional<SigningKey>(key);
+}
+
+}  // namespace
+
+Result<KeyRing> load_or_make_keys(const std::string& directory) {
+  const std::string path = directory + "/access-token.key";
+  auto previous = read_key(directory + "/access-token.previous.key");
+  if (!previous) return previous.error();
+  auto current = read_key(path);
+  if (!current) return current.error();
+  if (!*current) {
+    const int before = *previous ? (*previous)->id : 0;
+    auto made = make_key(path, static_cast<std::uint8_t>(before % 255 + 1));
+    if (!made) return made.error();
+    return KeyRing{*made, *previous};
+  }
+  if (*previous && (*previous)->id == (*current)->id) {
+    return Error{ErrorCode::kInternal, path + " and access-token.previous.key have the same number"};
+  }
+  return KeyRing{**current, *previous};
+}
+
+TokenAuthority::TokenAuthority(const KeyRing& keys, std::string_view realm)
+    : current_(derive(keys.current, realm)) {
+  if (keys.previous) previous_ = derive(*keys.previous, realm);
+}
+
+TokenAuthority::Key TokenAuthority::derive(const SigningKey& from, std::string_view realm) {
+  CHECK(sodium_init() >= 0);
+  const std::string purpose = "spillway access token v2 " + std::string(realm);
+  std::array<unsigned char, crypto_generichash_KEYBYTES> purpose_key;
+  CHECK(crypto_generichash(purpose_key.data(), purpose_key.size(), bytes_of(purpose), purpose.size(),
+                           from.secret.data(), from.secret.size()) == 0);
+  Key key;
+  key.id = from.id;
+  CHECK(crypto_generichash_init(&key.keyed, purpose_key.data(), purpose_key.size(), kMacBytes) == 0);
+  sodium_memzero(purpose_key.data(), purpose_key.size());
   return key;
 }
 
-TokenAuthority::TokenAuthority(const SigningKey& key) : key_id_(key.id) {
-  CHECK(sodium_init() >= 0);
-  constexpr std::string_view kPurpose = "spillway access token v1";
-  std::array<unsigned char, crypto_generichash_KEYBYTES> purpose_key;
-  CHECK(crypto_generichash(purpose_key.data(), purpose_key.size(), bytes_of(kPurpose), kPurpose.size(),
-                           key.secret.data(), key.secret.size()) == 0);
-  CHECK(crypto_generichash_init(&keyed_, purpose_key.data(), purpose_key.size(), kMacBytes) == 0);
-  sodium_memzero(purpose_key.data(), purpose_key.size());
+const TokenAuthority::Key* TokenAuthority::find(std::uint8_t id) const {
+  if (current_.id == id) return &current_;
+  return previous_ && previous_->id == id ? &*previous_ : nullptr;
 }
 
-TokenAuthority::MacBytes TokenAuthority::mac(std::string_view text) const {
-  crypto_generichash_state state = keyed_;  // the key is in it already: half the work, done once
+TokenAuthority::MacBytes TokenAuthority::mac(const Key& key, std::string_view text) {
+  crypto_generichash_state state = key.keyed;  // the key is in it already: half the work, done once
   MacBytes out;
   CHECK(crypto_generichash_update(&state, bytes_of(text), text.size()) == 0);
   CHECK(crypto_generichash_final(&state, out.data(), out.size()) == 0);
   return out;
 }
 
-std::string TokenAuthority::issue(std::string_view user_id, Role role, Timestamp expires) const {
+std::string TokenAuthority::issue(std::string_view user_id, Role role, Timestamp issued_at,
+                                  Timestamp expires) const {
+  std::uint64_t id = 0;
+  while (id == 0) randombytes_buf(&id, sizeof id);
   std::string payload;
   ByteWriter out(payload);
   out.u8(kPayloadVersion);
   out.u8(kAccessToken);
   out.u8(static_cast<std::uint8_t>(role));
-  out.u8(key_id_);
+  out.u8(current_.id);
   out.u32(static_cast<std::uint32_t>(expires.us / kSecond));
+  out.i64(issued_at.us);
+  out.u64(id);
   payload.append(user_id);
   std::string token(kPrefix);
   token += base64url(payload);
-  const MacBytes signature = mac(token);
+  const MacBytes signature = mac(current_, token);
   token += '.';
   token += base64url({reinterpret_cast<const char*>(signature.data()), signature.size()});
   return token;
 }
 
+bool TokenAuthority::is_ours(std::string_view token) { return token.starts_with(kPrefix); }
+
 Result<Caller> TokenAuthority::verify(std::string_view token, Timestamp now) const {
   if (token.size() > kMaxTokenBytes || token.size() < kPrefix.size() + 1 + kMacChars) return refused();
   const std::size_t dot = token.size() - kMacChars - 1;
-  if (!token.starts_with(kPrefix) || token[dot] != '.') return refused();
-  thread_local std::string bytes;  // reused: no allocation for a check
-  const MacBytes expected = mac(token.substr(0, dot));
-  if (!base64url_decode(token.substr(dot + 1), bytes) || bytes.size() != kMacBytes ||
-      sodium_memcmp(bytes.data(), expected.data(), kMacBytes) != 0) {
+  if (!is_ours(token) || token[dot] != '.') return refused();
+  thread_local std::string bytes, given;  // reused: no allocation for a check
+  if (!base64url_decode(token.substr(kPrefix.size(), dot - kPrefix.size()), bytes) ||
+      bytes.size() <= kKeyIdAt || !base64url_decode(token.substr(dot + 1), given) ||
+      given.size() != kMacBytes) {
     return refused();
   }
-  if (!base64url_decode(token.substr(kPrefix.size(), dot - kPrefix.size()), bytes)) return refused();
+  // Of what is not proven yet, only which key is to prove it.
+  const Key* key = find(static_cast<std::uint8_t>(bytes[kKeyIdAt]));
+  if (key == nullptr) return refused();
+  const MacBytes expected = mac(*key, token.substr(0, dot));
+  if (sodium_memcmp(given.data(), expected.data(), kMacBytes) != 0) return refused();
+
   ByteReader in(bytes);
   const auto version = in.u8();
   const auto type = in.u8();
   const auto role = static_cast<Role>(in.u8());
-  const auto key_id = in.u8();
+  in.u8();  // the key's id
   const Timestamp expires{static_cast<Micros>(in.u32()) * kSecond};
-  if (!in.ok() || version != kPayloadVersion || type != kAccessToken || key_id != key_id_ || expires <= now) {
-    return refused();
-  }
-  return Caller{bytes.substr(bytes.size() - in.left()), role};
+  const Timestamp issued_at{in.i64()};
+  const std::uint64_t id = in.u64();
+  if (!in.ok() || version != kPayloadVersion || type != kAccessToken || expires <= now) return refused();
+  return Caller{bytes.substr(bytes.size() - in.left()), role, id, issued_at, expires};
+}
+
+std::uint64_t TokenAuthority::fingerprint(std::string_view token) const {
+  const MacBytes all = mac(current_, token);
+  std::uint64_t id = 0;
+  std::memcpy(&id, all.data(), sizeof id);
+  return id == 0 ? 1 : id;
 }
 
 }  // namespace spillway::identity

@@ -4,22 +4,15 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "identity/types.h"
 
 namespace spillway::identity {
-
-/// What a person may do. The numbers are inside tokens: never reuse one.
-enum class Role : std::uint8_t { kUser = 1, kAdmin = 3 };
-
-/// Whoever asks, as a token or the admin secret says.
-struct Caller {
-  std::string user_id;
-  Role role = Role::kUser;
-};
 
 /// The secret that signs access tokens, 32 random bytes with a number that the tokens carry.
 struct SigningKey {
@@ -27,31 +20,52 @@ struct SigningKey {
   std::array<std::uint8_t, 32> secret{};
 };
 
-/// Reads the key from `path`, or makes one there (mode 0600, durable) when there is none.
-Result<SigningKey> load_or_make_key(const std::string& path);
+/// The key that signs, and the one before it, whose tokens still count while its file is there.
+struct KeyRing {
+  SigningKey current;
+  std::optional<SigningKey> previous;
+};
 
-/// Makes and checks access tokens: `sp1.<payload>.<mac>`, both base64url.
+/// Reads `directory`/access-token.key, or makes one there (mode 0600, durable) when there is none, and
+/// access-token.previous.key when it is there. To change the key, move the first to the name of the second
+/// and start again: the new one gets the next number.
+Result<KeyRing> load_or_make_keys(const std::string& directory);
+
+/// Makes and checks access tokens: `sp2.<payload>.<mac>`, both base64url.
 ///
-/// The payload is {version 1, type 1 (access), role, key id, expiry in seconds (u32), user id}; the MAC is
-/// keyed BLAKE2b (RFC 7693) of 16 bytes over the text before the second dot, under a key derived for this one
-/// purpose, so a token of another kind or deployment never passes. There is no algorithm to choose, hence
-/// none to confuse. docs/adr/0001. Threading: any.
+/// The payload is {version 2, type 1 (access), role, key id, expiry in seconds (u32), issued at in
+/// microseconds (i64), token id (u64, random), user id}; the MAC is keyed BLAKE2b (RFC 7693) of 16 bytes over
+/// the text before the second dot, under a key derived for this one purpose and realm, so a token of another
+/// kind, deployment or way to log in never passes. There is no algorithm to choose, hence none to confuse.
+/// docs/adr/0001. Threading: any.
 class TokenAuthority {
  public:
   static constexpr std::size_t kMacBytes = 16;
 
-  explicit TokenAuthority(const SigningKey& key);
+  /// `realm`: how people log in ("open", "users"): a token that anybody could have had under open login is
+  /// worth nothing once passwords are asked for.
+  TokenAuthority(const KeyRing& keys, std::string_view realm);
 
-  std::string issue(std::string_view user_id, Role role, Timestamp expires) const;
+  std::string issue(std::string_view user_id, Role role, Timestamp issued_at, Timestamp expires) const;
   /// unauthenticated: malformed, forged, expired, or of another kind. Says no more than that, on purpose.
   Result<Caller> verify(std::string_view token, Timestamp now) const;
+  /// Whether `token` claims to be one of ours, good or not.
+  static bool is_ours(std::string_view token);
+  /// A number for a token that is not ours, that nobody can aim at: for its revocation.
+  std::uint64_t fingerprint(std::string_view token) const;
 
  private:
   using MacBytes = std::array<unsigned char, kMacBytes>;
-  MacBytes mac(std::string_view text) const;
+  struct Key {
+    std::uint8_t id = 0;
+    crypto_generichash_state keyed;  ///< after the key, before any text
+  };
+  static Key derive(const SigningKey&, std::string_view realm);
+  static MacBytes mac(const Key&, std::string_view text);
+  const Key* find(std::uint8_t id) const;
 
-  std::uint8_t key_id_;
-  crypto_generichash_state keyed_;  ///< after the key, before any text
+  Key current_;
+  std::optional<Key> previous_;
 };
 
 }  // namespace spillway::identity

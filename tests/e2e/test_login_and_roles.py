@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import secrets
 import struct
 import time
 
@@ -12,13 +13,15 @@ from harness import ADMIN_TOKEN, Api, DidNotStart, assert_problem, is_paused
 USER, ADMIN = 1, 3
 
 
-def make_token(server, user: str, *, expires: float, role: int = USER, kind: int = 1, version: int = 1,
-               secret: bytes | None = None) -> str:
+def make_token(server, user: str, *, expires: float, role: int = USER, kind: int = 1, version: int = 2,
+               secret: bytes | None = None, realm: str = "open") -> str:
     """An access token as identity/token.h writes it down, from the server's own key unless another is given."""
     key = (server.data / "keys" / "access-token.key").read_bytes()
-    purpose_key = hashlib.blake2b(b"spillway access token v1", key=secret or key[1:], digest_size=32).digest()
-    payload = struct.pack("<BBBBI", version, kind, role, key[0], int(expires)) + user.encode()
-    text = b"sp1." + base64.urlsafe_b64encode(payload).rstrip(b"=")
+    purpose = f"spillway access token v2 {realm}".encode()
+    purpose_key = hashlib.blake2b(purpose, key=secret or key[1:], digest_size=32).digest()
+    issued_at, token_id = int(time.time() * 1e6), secrets.randbits(64) | 1
+    payload = struct.pack("<BBBBIqQ", version, kind, role, key[0], int(expires), issued_at, token_id) + user.encode()
+    text = b"sp2." + base64.urlsafe_b64encode(payload).rstrip(b"=")
     mac = hashlib.blake2b(text, key=purpose_key, digest_size=16).digest()
     return (text + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
 
@@ -28,8 +31,8 @@ def test_login_gives_a_bearer_token(api, event):
     assert response.status == 200
     assert response.headers["content-type"].split(";")[0] == "application/json"
     body = response.json()
-    assert set(body) == {"accessToken", "tokenType", "expiresIn"}
-    assert body["tokenType"] == "Bearer" and body["expiresIn"] > 0
+    assert set(body) == {"accessToken", "tokenType", "expiresIn", "role"}
+    assert body["tokenType"] == "Bearer" and body["expiresIn"] > 0 and body["role"] == "user"
     api.put_event(event, 1)
     assert api.http.post(f"/events/{event}/participations", token=body["accessToken"]).status == 202
 
@@ -90,7 +93,8 @@ def bad_tokens(server):
         "expired long ago": make_token(server, "u1", expires=1),
         "another key": make_token(server, "u1", expires=in_an_hour, secret=b"k" * 32),
         "another kind": make_token(server, "u1", expires=in_an_hour, kind=2),
-        "another version": make_token(server, "u1", expires=in_an_hour, version=2),
+        "another version": make_token(server, "u1", expires=in_an_hour, version=1),
+        "another way to log in": make_token(server, "u1", expires=in_an_hour, realm="users"),
         "no algorithm": "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImV4cCI6NDEwMjQ0NDgwMH0.",
         "admin secret cut short": ADMIN_TOKEN[:-1],
         "admin secret with more": ADMIN_TOKEN + "x",

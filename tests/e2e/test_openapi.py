@@ -116,7 +116,7 @@ def schema_errors(document, schema, value, where="$"):
         yield from schema_errors(document, node, value, where)
     for part in schema.get("allOf", []):
         yield from schema_errors(document, part, value, where)
-    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float)}
+    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
     if "type" in schema and not isinstance(value, types[schema["type"]]):
         yield f"{where}: not of type {schema['type']}"
         return

@@ -12,7 +12,8 @@ import sys
 SERVICES = {"intake", "waitroom", "booking", "shop", "chat"}
 FOLDERS = {"base", "journal", "clients", "http", "identity", "ops", "load", "app"} | SERVICES
 
-# Who may include whom, beside itself. A service's engines and routes may include more: see allowed_folders().
+# Who may include whom, beside itself. The engines and routes of services and of identity may include more: see
+# allowed_folders().
 EDGES = {
     "base": set(),
     "journal": {"base"},
@@ -49,9 +50,9 @@ LATER = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")
 
 def allowed_folders(folder, file_name):
     """The folders that this file may include."""
-    if folder not in SERVICES:
-        return EDGES.get(folder, set()) | {folder}
-    allowed = {"base", folder}
+    allowed = {"base", folder} if folder in SERVICES else EDGES.get(folder, set()) | {folder}
+    if folder not in SERVICES | {"identity"}:
+        return allowed
     for room, more in ROOMS.items():
         if re.match(room + r"(_|\.)", file_name):
             allowed |= more
