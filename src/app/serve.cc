@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "app/demo.h"
@@ -25,7 +26,11 @@
 #include "intake/routes.h"
 #include "intake/worker_pool.h"
 #include "journal/engine.h"
+#include "ops/audit_log.h"
+#include "ops/audit_routes.h"
 #include "ops/http_metrics.h"
+#include "ops/live_feed.h"
+#include "ops/live_sampler.h"
 #include "ops/routes.h"
 
 namespace spillway::app {
@@ -33,6 +38,7 @@ namespace {
 
 constexpr std::size_t kWorkerLoop = limits::kMaxHttpThreads;
 constexpr std::size_t kMainLoop = limits::kMaxHttpThreads + 1;
+constexpr std::size_t kLiveLoop = limits::kMaxLoops - 1;
 
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
@@ -76,6 +82,27 @@ intake::Seed random_seed() {
   return seed;
 }
 
+ops::LiveSample live_sample(const intake::Metrics& metrics) {
+  ops::LiveSample sample;
+  sample.accepted = metrics.accepted;
+  sample.duplicate = metrics.duplicate;
+  sample.refused = metrics.refused;
+  for (const intake::Metrics::Finished& finished : metrics.finished) {
+    if (finished.status == intake::RequestStatus::kSucceeded) sample.succeeded += finished.count;
+    if (finished.status == intake::RequestStatus::kRejected) sample.rejected += finished.count;
+    if (finished.status == intake::RequestStatus::kFailedFinal) sample.failed += finished.count;
+  }
+  sample.visible = metrics.queue.visible;
+  sample.in_flight = metrics.queue.in_flight;
+  sample.delayed = metrics.queue.delayed;
+  sample.dead_letters = metrics.queue.dead_letters;
+  sample.oldest_age_seconds = static_cast<double>(metrics.queue.oldest_age_us) / kSecond;
+  sample.paused = metrics.queue.paused;
+  sample.latency_bounds_seconds.assign(metrics.kLatencyBounds.begin(), metrics.kLatencyBounds.end());
+  sample.latency_counts.assign(metrics.latency_counts.begin(), metrics.latency_counts.end());
+  return sample;
+}
+
 /// Everything that runs, put together. The members are in the order in which they are made; they go the other
 /// way.
 class Process {
@@ -83,8 +110,8 @@ class Process {
   explicit Process(const ServeOptions& options) : options_(options) {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
-    service_ = std::make_unique<intake::EmbeddedService>(machine_config_);
-    identity_ = std::make_unique<identity::EmbeddedIdentity>(clock_, nullptr);
+    service_ = std::make_unique<intake::EmbeddedService>(machine_config_, &audit_log_);
+    identity_ = std::make_unique<identity::EmbeddedIdentity>(clock_, &audit_log_);
     passwords_ = std::make_unique<identity::PasswordPool>(
         options.password_threads == 0 ? identity::PasswordPool::default_threads() : options.password_threads);
     throttle_ = std::make_unique<identity::LoginThrottle>(clock_);
@@ -131,6 +158,10 @@ class Process {
     passwords_->start();
     workers_->start();
     server_->start();
+    live_sampler_ = std::make_unique<ops::LiveSampler>(
+        clock_, live_sampling(), [this] { return live_feed_.behind(); }, [this] { live_feed_.serve(); },
+        kLiveLoop);
+    live_sampler_->start();
     accepting_ = true;
     return Ok{};
   }
@@ -150,6 +181,7 @@ class Process {
     loop.run_until([&ended] { return ended; }, -1,
                    [&] { service_->end_waits([&ended](Result<Ok>) { ended = true; }); });
     passwords_->stop();
+    live_sampler_->stop();  // while the engine answers, and before the loops it visits are gone
     server_->drain(limits::kDrainTimeout / 2);
     workers_->stop(limits::kDrainTimeout / 4);
     engine_->stop();
@@ -191,7 +223,7 @@ class Process {
     engine.snapshot_every_bytes = options_.snapshot_every_bytes;
     auto opened =
         journal::Engine::open(journal::posix_file_system(), clock_, engine,
-                              {service_.get(), identity_.get()}, all_replicas(machine_config_));
+                              {service_.get(), identity_.get(), &audit_log_}, all_replicas(machine_config_));
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
     const journal::RecoveryReport& recovery = engine_->recovery();
@@ -207,6 +239,7 @@ class Process {
     });
     service_->attach(*engine_, random_seed(), options_.start_paused);
     identity_->attach(*engine_);
+    audit_log_.attach(*engine_);
     return Ok{};
   }
 
@@ -217,6 +250,8 @@ class Process {
     identity::add_routes(router, {*identity_, *gate_, *tokens_, identity_->revocations(), *passwords_,
                                   *throttle_, clock_, options_.identity});
     intake::add_routes(router, {*service_, *gate_, options_.workers});
+    ops::add_audit_routes(router, audit_log_, *gate_);
+    ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
     add_pages(router);
     return router;
@@ -227,6 +262,17 @@ class Process {
     return {{"accepting", accepting_.load(), accepting_ ? "" : "starting or stopping"},
             {"journal", !stats.failed, stats.failed ? "a write failed" : ""},
             {"storage", !stats.storage_full, stats.storage_full ? "the disk is full" : ""}};
+  }
+
+  ops::LiveSampling live_sampling() {
+    return {clock_,
+            [this](UniqueFunction<void(std::optional<ops::LiveSample>)> done) {
+              service_->metrics([done = std::move(done)](Result<intake::Metrics> metrics) mutable {
+                done(metrics ? std::optional(live_sample(*metrics)) : std::nullopt);
+              });
+            },
+            [this] { return http_metrics_->totals(); },
+            [this](std::string point) { live_feed_.publish(std::move(point)); }};
   }
 
   std::vector<ops::MetricsSource> metrics_sources() {
@@ -253,6 +299,7 @@ class Process {
   intake::MachineConfig machine_config_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<identity::Gate> gate_;
+  ops::AuditLog audit_log_;  ///< outlives those that write to it
   std::unique_ptr<intake::EmbeddedService> service_;
   std::unique_ptr<identity::EmbeddedIdentity> identity_;
   std::unique_ptr<identity::PasswordPool> passwords_;
@@ -261,7 +308,9 @@ class Process {
   intake::CapacityWork work_;
   std::unique_ptr<intake::WorkerPool> workers_;
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
+  ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<ops::LiveSampler> live_sampler_;
   std::atomic<bool> accepting_{false};
   std::atomic<bool> failed_{false};
 };
@@ -273,6 +322,7 @@ journal::ReplicaFactory all_replicas(const intake::MachineConfig& config) {
     std::vector<std::unique_ptr<journal::Replica>> replicas;
     replicas.push_back(std::make_unique<intake::MachineReplica>(config));
     replicas.push_back(std::make_unique<identity::MachineReplica>());
+    replicas.push_back(std::make_unique<ops::AuditReplica>());
     return replicas;
   };
 }

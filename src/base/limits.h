@@ -89,6 +89,16 @@ inline constexpr Micros kMaxRetryDelay = 3600 * kSecond;         ///< backoff be
 inline constexpr std::size_t kMaxItemsPerRecord = 4'096;   ///< requests changed by one record of the journal
 inline constexpr std::size_t kMaxReasonedPerRecord = 256;  ///< the same where each may carry a reason
 
+// ops
+inline constexpr std::size_t kMaxAuditEntries = 100'000;    ///< the newest are kept
+inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;  ///< of "before" and of "after"; past it: cut
+inline constexpr std::size_t kMaxAuditScan = 10'000;        ///< entries looked at for one page
+inline constexpr std::size_t kLivePoints = 900;                 ///< of the live series, one a second
+inline constexpr std::size_t kMaxLiveListeners = 100;           ///< past it: 503
+inline constexpr std::size_t kLivePieceBytes = 40 * 1024;       ///< of a listener's history sent at once
+inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;   ///< between those pieces
+inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;    ///< whether a listener's token is still good
+
 // identity
 inline constexpr std::size_t kMaxAccounts = 100'000;        ///< past it: 503
 inline constexpr std::size_t kMaxRevokedTokens = 500'000;   ///< logged out and not expired yet; past it: 503

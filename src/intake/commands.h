@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/audit.h"
 #include "base/clock.h"
 #include "intake/types.h"
 
@@ -54,6 +55,7 @@ struct PutEvent {
   Timestamp opens_at;   ///< unset: open from the start
   Timestamp closes_at;  ///< unset: never closes
   Policy policy = Policy::kFirstCome;
+  Actor actor{};
 };
 struct EventView {
   std::string event_id;

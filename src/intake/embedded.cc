@@ -5,29 +5,26 @@
 #include <optional>
 #include <utility>
 
+#include "base/json_writer.h"
+#include "journal/call.h"
+
 namespace spillway::intake {
 namespace {
 
 constexpr int kRetryAfterSeconds = 1;
 constexpr Timestamp kForever{std::numeric_limits<Micros>::max()};
 
-/// Why a task was not run, or not known to be durable, as the caller is told it.
-Error refusal(journal::Fate fate) {
-  switch (fate) {
-    case journal::Fate::kOverloaded:
-      return {ErrorCode::kOverloaded, "more is arriving than can be taken; nothing was done",
-              kRetryAfterSeconds};
-    case journal::Fate::kStorageFull:
-      return {ErrorCode::kStorageFull, "the disk is full; nothing was done", 30};
-    case journal::Fate::kDraining:
-      return {ErrorCode::kDraining, "the server is stopping; nothing was done", kRetryAfterSeconds};
-    case journal::Fate::kUnknown:
-    case journal::Fate::kDurable:
-      break;
-  }
-  return {ErrorCode::kOutcomeUnknown,
-          "writing failed; whether it was done is not known; asking again is safe", kRetryAfterSeconds};
+std::string audit_json(const EventView& event) {
+  std::string out;
+  JsonWriter json(out);
+  json.open_object().member("title", event.title).member("capacityTotal", event.capacity_total);
+  if (event.opens_at) json.member("opensAt", event.opens_at);
+  if (event.closes_at) json.member("closesAt", event.closes_at);
+  json.close_object();
+  return out;
 }
+
+std::string audit_json(bool paused) { return paused ? R"({"paused":true})" : R"({"paused":false})"; }
 
 }  // namespace
 
@@ -62,9 +59,10 @@ class EmbeddedService::CallTask final : public journal::Task {
     events.clear();
     result_.emplace(decide_(service_.state_.machine, turn.now(), events));
     service_.commit(turn, events);
+    service_.record_audit(turn);
   }
   void finish() override {
-    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<R>(refusal(fate)));
+    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<R>(journal::refusal(fate)));
     delete this;
   }
 
@@ -111,7 +109,8 @@ class EmbeddedService::WaitTask final : public journal::Task {
   std::uint64_t number() const { return number_; }
 
   void finish() override {
-    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<RequestView>(refusal(fate)));
+    reply_(fate == journal::Fate::kDurable ? std::move(*result_)
+                                           : Result<RequestView>(journal::refusal(fate)));
     delete this;
   }
 
@@ -251,8 +250,15 @@ void EmbeddedService::get_request(GetRequest command, Reply<RequestView> reply) 
 
 void EmbeddedService::put_event(PutEvent command, Reply<EventView> reply) {
   call<EventView>(true, std::move(reply),
-                  [command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
-                    return machine.decide(command, now, events);
+                  [this, command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
+                    const Result<EventView> before = machine.event(command.event_id);
+                    auto after = machine.decide(command, now, events);
+                    if (after && !events.empty()) {
+                      to_audit_ =
+                          AuditEntry{command.actor, before ? "event.change" : "event.create",
+                                     command.event_id, before ? audit_json(*before) : "", audit_json(*after)};
+                    }
+                    return after;
                   });
 }
 
@@ -280,12 +286,24 @@ void EmbeddedService::queue_stats(Reply<QueueStats> reply) {
                    [this](Machine&, Timestamp now, Events&) { return Result<QueueStats>(stats(now)); });
 }
 
-void EmbeddedService::set_paused(bool paused, Reply<QueueStats> reply) {
-  call<QueueStats>(true, std::move(reply), [this, paused](Machine& machine, Timestamp now, Events& events) {
-    held_ = false;
-    something_new_ = true;
-    return Result<QueueStats>(machine.decide_paused(paused, now, events));
-  });
+void EmbeddedService::set_paused(bool paused, Actor actor, Reply<QueueStats> reply) {
+  call<QueueStats>(true, std::move(reply),
+                   [this, paused, actor = std::move(actor)](Machine& machine, Timestamp now, Events& events) {
+                     const bool was_held = std::exchange(held_, false);
+                     something_new_ = true;
+                     auto stats = machine.decide_paused(paused, now, events);
+                     if (!events.empty() || (was_held && !paused)) {
+                       to_audit_ = AuditEntry{actor, paused ? "queue.pause" : "queue.resume",
+                                              "participations", audit_json(!paused), audit_json(paused)};
+                     }
+                     return Result<QueueStats>(std::move(stats));
+                   });
+}
+
+void EmbeddedService::record_audit(journal::Turn& turn) {
+  if (!to_audit_) return;
+  if (audit_ != nullptr) audit_->record(turn, *to_audit_);
+  to_audit_.reset();
 }
 
 void EmbeddedService::metrics(Reply<Metrics> reply) {

@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <optional>
 
 #include "base/limits.h"
 #include "intake/machine.h"
 #include "intake/service.h"
+#include "journal/audit_trail.h"
 #include "journal/engine.h"
 
 namespace spillway::intake {
@@ -39,7 +41,9 @@ class MachineReplica final : public journal::Replica {
 /// thread, which alone touches the machine.
 class EmbeddedService final : public Service, public journal::Resident {
  public:
-  explicit EmbeddedService(MachineConfig config = {}) : state_(config) {}
+  /// `audit` may be null, else outlives this: administrative changes leave their record in the same turn.
+  explicit EmbeddedService(MachineConfig config = {}, journal::AuditTrail* audit = nullptr)
+      : state_(config), audit_(audit) {}
 
   /// After the engine has recovered and before it starts. `id_seed`: random, used when the journal is new.
   /// `start_held`: deliver nothing until set_paused(false); unlike a pause this is not remembered by the
@@ -55,7 +59,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   void get_request_detail(std::string request_id, Reply<RequestDetail>) override;
   void list_requests(ListRequests, Reply<RequestPage>) override;
   void queue_stats(Reply<QueueStats>) override;
-  void set_paused(bool paused, Reply<QueueStats>) override;
+  void set_paused(bool paused, Actor, Reply<QueueStats>) override;
   void metrics(Reply<Metrics>) override;
   void receive(Receive, Reply<std::vector<Delivery>>) override;
   void end_receives(std::uint64_t poller, Reply<Ok>) override;
@@ -84,6 +88,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   void commit(journal::Turn&, const Events&);
   /// Keeps the counters of final states. Called after the event was applied.
   void count_finished(const Event&, Timestamp now);
+  void record_audit(journal::Turn&);
   void wake_waiting(journal::Turn&, std::uint64_t request_number);
   void serve_receivers(journal::Turn&);
   /// Answers what has waited until `until`.
@@ -94,12 +99,14 @@ class EmbeddedService final : public Service, public journal::Resident {
   void ensure_started(journal::Turn&);
 
   MachineReplica state_;
+  journal::AuditTrail* audit_;
   journal::Engine* engine_ = nullptr;
   Seed id_seed_{};
 
   // State thread only.
   Events events_;
   std::string payload_;
+  std::optional<AuditEntry> to_audit_;               ///< what the task that runs has changed
   std::multimap<std::uint64_t, WaitTask*> waiting_;  ///< by request number
   std::multimap<Timestamp, WaitTask*> waiting_by_deadline_;
   std::multimap<Timestamp, ReceiveTask*> receivers_;  ///< by deadline

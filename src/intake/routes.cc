@@ -264,12 +264,24 @@ void stream_request(const RouteContext& context, const Request& request, Exchang
 
 // ---- For operators ----------------------------------------------------------------------------------------
 
-/// A route of /admin: refuses whoever is no admin, then runs `handler(context, request, exchange)`.
+/// A route of /admin that only reads: refuses whoever may not, then runs `handle(context, request,
+/// exchange)`.
+template <class Handle>
+http::Handler for_readers(const RouteContext& context, Handle handle) {
+  return [context, handle](const Request& request, Exchange exchange) {
+    if (auto caller = context.gate.reader(request); !caller) return exchange.fail(caller.error());
+    handle(context, request, std::move(exchange));
+  };
+}
+
+/// A route of /admin that changes something: refuses whoever is no admin, then runs
+/// `handle(context, request, actor, exchange)`.
 template <class Handle>
 http::Handler for_admins(const RouteContext& context, Handle handle) {
   return [context, handle](const Request& request, Exchange exchange) {
-    if (auto caller = context.gate.admin(request); !caller) return exchange.fail(caller.error());
-    handle(context, request, std::move(exchange));
+    auto caller = context.gate.admin(request);
+    if (!caller) return exchange.fail(caller.error());
+    handle(context, request, identity::actor_of(request, *caller), std::move(exchange));
   };
 }
 
@@ -282,9 +294,10 @@ Reply<T> answer(Exchange exchange, Body body) {
   };
 }
 
-void put_event(const RouteContext& context, const Request& request, Exchange exchange) {
+void put_event(const RouteContext& context, const Request& request, Actor actor, Exchange exchange) {
   auto command = read_event(request);
   if (!command) return exchange.fail(command.error());
+  command->actor = std::move(actor);
   context.service.put_event(std::move(*command),
                             [exchange = std::move(exchange)](Result<EventView> event) mutable {
                               if (!event) return exchange.fail(event.error());
@@ -303,15 +316,15 @@ void list_requests(const RouteContext& context, const Request& request, Exchange
 void add_admin_routes(http::Router& router, const RouteContext& context) {
   router.add(Method::kPut, "/admin/events/{eventId}", for_admins(context, put_event));
   router.add(Method::kGet, "/admin/events/{eventId}",
-             for_admins(context, [](const RouteContext& c, const Request& request, Exchange exchange) {
+             for_readers(context, [](const RouteContext& c, const Request& request, Exchange exchange) {
                c.service.get_event(
                    std::string(request.param(0)),
                    answer<EventView>(std::move(exchange), [](const auto& e) { return to_json(e); }));
              }));
-  router.add(Method::kGet, "/admin/events/{eventId}/requests", for_admins(context, list_requests));
+  router.add(Method::kGet, "/admin/events/{eventId}/requests", for_readers(context, list_requests));
   router.add(
       Method::kGet, "/admin/requests/{requestId}",
-      for_admins(context, [](const RouteContext& c, const Request& request, Exchange exchange) {
+      for_readers(context, [](const RouteContext& c, const Request& request, Exchange exchange) {
         c.service.get_request_detail(
             std::string(request.param(0)),
             answer<RequestDetail>(std::move(exchange), [](const auto& detail) { return to_json(detail); }));
@@ -321,15 +334,16 @@ void add_admin_routes(http::Router& router, const RouteContext& context) {
                               [workers = c.workers](const auto& queue) { return to_json(queue, workers); });
   };
   router.add(Method::kGet, "/admin/queues/participations",
-             for_admins(context, [queue_answer](const RouteContext& c, const Request&, Exchange exchange) {
+             for_readers(context, [queue_answer](const RouteContext& c, const Request&, Exchange exchange) {
                c.service.queue_stats(queue_answer(c, std::move(exchange)));
              }));
   for (const bool paused : {true, false}) {
-    router.add(
-        Method::kPost, paused ? "/admin/queues/participations/pause" : "/admin/queues/participations/resume",
-        for_admins(context, [queue_answer, paused](const RouteContext& c, const Request&, Exchange exchange) {
-          c.service.set_paused(paused, queue_answer(c, std::move(exchange)));
-        }));
+    router.add(Method::kPost,
+               paused ? "/admin/queues/participations/pause" : "/admin/queues/participations/resume",
+               for_admins(context, [queue_answer, paused](const RouteContext& c, const Request&, Actor actor,
+                                                          Exchange exchange) {
+                 c.service.set_paused(paused, std::move(actor), queue_answer(c, std::move(exchange)));
+               }));
   }
 }
 

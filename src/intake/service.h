@@ -29,7 +29,7 @@ class Service {
   virtual void get_request_detail(std::string request_id, Reply<RequestDetail>) = 0;
   virtual void list_requests(ListRequests, Reply<RequestPage>) = 0;
   virtual void queue_stats(Reply<QueueStats>) = 0;
-  virtual void set_paused(bool paused, Reply<QueueStats>) = 0;
+  virtual void set_paused(bool paused, Actor, Reply<QueueStats>) = 0;
 
   virtual void metrics(Reply<Metrics>) = 0;
 

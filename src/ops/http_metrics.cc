@@ -81,4 +81,19 @@ void HttpMetrics::render(std::string& out) const {
   }
 }
 
+HttpTotals HttpMetrics::totals() const {
+  HttpTotals totals;
+  for (const auto& loop : loops_) {
+    for (std::size_t route = 0; route <= routes_.size(); ++route) {
+      for (const Histogram& histogram : loop[route]) {
+        std::uint64_t here = 0;
+        for (const auto& count : histogram.counts) here += count.load(std::memory_order_relaxed);
+        totals.requests += here;
+        if (histogram.status.load(std::memory_order_relaxed) >= 500) totals.errors += here;
+      }
+    }
+  }
+  return totals;
+}
+
 }  // namespace spillway::ops

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "http/server.h"
+#include "ops/live_series.h"
 
 namespace spillway::ops {
 
@@ -23,6 +24,8 @@ class HttpMetrics final : public http::RequestObserver {
   void on_request(std::size_t loop, int route, int status, Micros took_us) override;
   /// Appends `http_server_request_duration_seconds` in Prometheus' text format.
   void render(std::string& out) const;
+  /// What was counted so far, over all routes and threads.
+  HttpTotals totals() const;
 
  private:
   static constexpr std::array<Micros, 14> kBoundsUs = {5'000,     10'000,    25'000,    50'000,    75'000,

@@ -30,6 +30,16 @@ TEST(HttpMetrics, AddsUpTheThreadsByRouteAndStatus) {
   EXPECT_NE(page.find(R"(method="other",route="none",status="404")"), std::string::npos);
 }
 
+TEST(HttpMetrics, TotalsTellFailuresOfTheServerApart) {
+  HttpMetrics metrics({{http::Method::kGet, "/livez"}}, 2);
+  EXPECT_EQ(metrics.totals().requests, 0u);
+  metrics.on_request(0, 0, 200, 1);
+  metrics.on_request(1, 0, 503, 1);
+  metrics.on_request(1, -1, 404, 1);
+  EXPECT_EQ(metrics.totals().requests, 3u);
+  EXPECT_EQ(metrics.totals().errors, 1u);
+}
+
 TEST(HttpMetrics, MoreStatusesThanItHasRoomForAreCountedTogether) {
   HttpMetrics metrics({}, 1);
   for (int status = 100; status < 130; ++status) metrics.on_request(0, -1, status, 1);

@@ -55,7 +55,7 @@ class IntakeContract : public testing::TestWithParam<EngineKind> {
     return *ask<QueueStats>(loop_, [&](auto reply) { service().queue_stats(std::move(reply)); });
   }
   QueueStats set_paused(bool paused) {
-    return *ask<QueueStats>(loop_, [&](auto reply) { service().set_paused(paused, std::move(reply)); });
+    return *ask<QueueStats>(loop_, [&](auto reply) { service().set_paused(paused, {}, std::move(reply)); });
   }
   std::vector<Delivery> receive(std::uint32_t max) {
     return *ask<std::vector<Delivery>>(loop_, [&](auto reply) {

@@ -20,7 +20,7 @@ EDGES = {
     "clients": {"base"},
     "http": {"base"},
     "identity": {"base", "http"},
-    "ops": {"base", "http", "journal"},
+    "ops": {"base", "http", "journal", "identity"},
     "load": {"base"},
     "app": FOLDERS,
     "main.cc": {"app"},

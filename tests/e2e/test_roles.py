@@ -1,0 +1,122 @@
+"""Every route times every role, with one's own ids and with other people's: nothing leaks."""
+
+import subprocess
+
+import pytest
+
+from harness import ADMIN_TOKEN, Api, event_body
+
+PASSWORD = "correct horse battery"
+NOBODY, OTHER, OWNER, OPERATOR, ADMIN, SECRET = "nobody", "other", "owner", "operator", "admin", "secret"
+EVERYBODY = (NOBODY, OTHER, OWNER, OPERATOR, ADMIN, SECRET)
+KNOWN = EVERYBODY[1:]  # with a good token
+READERS = (OPERATOR, ADMIN, SECRET)
+ADMINS = (ADMIN, SECRET)
+
+# route: (who may, the status of those who have a good token but may not). The request is the owner's.
+ROUTES = {
+    "POST /auth/login": (EVERYBODY, None),
+    "POST /auth/logout": (KNOWN, None),
+    "GET /auth/me": (KNOWN, None),
+    "GET /auth/methods": (EVERYBODY, None),
+    "POST /events/{eventId}/participations": (KNOWN, None),
+    # Somebody else's request is not found, for an administrator too: /admin/requests is for them.
+    "GET /requests/{requestId}": ((OWNER,), 404),
+    "GET /requests/{requestId}/stream": ((OWNER,), 404),
+    "PUT /admin/events/{eventId}": (ADMINS, 403),
+    "GET /admin/events/{eventId}": (READERS, 403),
+    "GET /admin/events/{eventId}/requests": (READERS, 403),
+    "GET /admin/requests/{requestId}": (READERS, 403),
+    "GET /admin/queues/participations": (READERS, 403),
+    "POST /admin/queues/participations/pause": (ADMINS, 403),
+    "POST /admin/queues/participations/resume": (ADMINS, 403),
+    "GET /admin/users": (READERS, 403),
+    "PUT /admin/users/{userId}": (ADMINS, 403),
+    "POST /admin/users/{userId}/sign-out": (ADMINS, 403),
+    "GET /admin/audit": (READERS, 403),
+    "GET /admin/live": (READERS, 403),
+    "GET /livez": (EVERYBODY, None),
+    "GET /readyz": (EVERYBODY, None),
+    "GET /metrics": (EVERYBODY, None),
+    "GET /": (EVERYBODY, None),
+    "GET /home.css": (EVERYBODY, None),
+}
+BODIES = {
+    "POST /auth/login": {"userId": "owner-1", "password": PASSWORD},
+    "PUT /admin/events/{eventId}": event_body(1_000),
+    "PUT /admin/users/{userId}": {},
+}
+STREAM = "GET /admin/live"  # has no end
+
+
+@pytest.fixture(scope="module")
+def world(binary, tmp_path_factory):
+    from harness import Server
+    with Server(tmp_path_factory.mktemp("roles") / "data", binary=binary, identity="users") as server:
+        api = Api(server)
+        tokens = {SECRET: ADMIN_TOKEN}
+        for name, role in ((OTHER, "user"), (OWNER, "user"), (OPERATOR, "operator"), (ADMIN, "admin")):
+            made = api.admin("PUT", f"/admin/users/{name}-1", json={"password": PASSWORD, "role": role})
+            assert made.status == 201, made
+        api.admin("PUT", "/admin/users/victim", json={"password": PASSWORD})
+
+        def login(name: str) -> str:
+            return api.http.post("/auth/login", json={"userId": f"{name}-1", "password": PASSWORD}).json()["accessToken"]
+
+        for name in (OTHER, OWNER, OPERATOR, ADMIN):
+            tokens[name] = login(name)
+        api.put_event("EVT", 1_000)
+        request = api.participate("EVT", tokens[OWNER])
+        api.until_final(request, tokens[OWNER])
+        yield api, tokens, request, login
+        api.http.close()
+        assert server.stop() == 0, server.errors()
+
+
+def routes(binary) -> list[str]:
+    return subprocess.run([binary, "routes"], capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
+
+
+def test_the_table_has_every_route(binary):
+    assert sorted(routes(binary)) == sorted(ROUTES)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_who_may(world, route):
+    api, tokens, request, login = world
+    method, pattern = route.split()
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim") if "{" in pattern else pattern
+    allowed, refusal = ROUTES[route]
+    for role in EVERYBODY:
+        token = tokens.get(role)
+        if route == "POST /auth/logout" and role in (OTHER, OWNER, OPERATOR, ADMIN):
+            token = login(role)  # one that may be lost
+        more = {"json": BODIES[route]} if route in BODIES else {}
+        if route == STREAM and role in allowed:
+            with api.server.http() as own:
+                response, _ = own.stream(path, token=token)
+        else:
+            response = api.http.request(method, path, token=token, **more)
+        text = f"{route} as {role}: {response}"
+        if role in allowed:
+            logout_of_the_secret = route == "POST /auth/logout" and role == SECRET
+            assert response.status in ((400,) if logout_of_the_secret else (200, 201, 202, 204)), text
+            continue
+        assert response.status == (401 if role == NOBODY else refusal), text
+        # A refusal tells nothing that was not in the question.
+        for secret in ("SUCCEEDED", "owner-1", "capacityTotal", "A test", "visible"):
+            assert secret not in response.body.decode(), text
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if NOBODY not in ROUTES[r][0]])
+def test_forged_tokens_are_worth_nothing(world, route):
+    api, tokens, request, _ = world
+    method, pattern = route.split()
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim") if "{" in pattern else pattern
+    head, payload, mac = tokens[ADMIN].split(".")
+    none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhZG1pbi0xIiwicm9sZSI6ImFkbWluIn0."
+    for forged in (f"{head}.{payload}.", f"{head}.{payload}", f"{head}.{payload}.{mac[:-2]}AA", f"sp1.{payload}.{mac}",
+                   f"{head}.{tokens[OWNER].split('.')[1]}.{mac}", none, ADMIN_TOKEN[:-1], ADMIN_TOKEN + "x", "x" * 4000):
+        more = {"json": BODIES[route]} if route in BODIES else {}
+        response = api.http.request(method, path, token=forged, **more)
+        assert response.status == 401, (route, forged[:60], response)
