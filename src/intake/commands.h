@@ -69,6 +69,15 @@ struct EventView {
   bool created = false;  ///< put_event: made by this call
 };
 
+struct ListEvents {
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor{};       ///< empty: from the start; else next_cursor of the page before
+};
+struct EventPage {
+  std::vector<EventView> items;  ///< by order of creation
+  std::string next_cursor;       ///< empty: this was the last page
+};
+
 struct StatusLogEntry {
   RequestStatus status;
   Timestamp at;

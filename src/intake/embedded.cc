@@ -268,6 +268,12 @@ void EmbeddedService::get_event(std::string event_id, Reply<EventView> reply) {
   });
 }
 
+void EmbeddedService::list_events(ListEvents command, Reply<EventPage> reply) {
+  call<EventPage>(
+      false, std::move(reply),
+      [command = std::move(command)](Machine& machine, Timestamp, Events&) { return machine.list(command); });
+}
+
 void EmbeddedService::get_request_detail(std::string request_id, Reply<RequestDetail> reply) {
   call<RequestDetail>(false, std::move(reply),
                       [id = std::move(request_id)](Machine& machine, Timestamp, Events&) {

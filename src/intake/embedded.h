@@ -56,6 +56,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   void get_request(GetRequest, Reply<RequestView>) override;
   void put_event(PutEvent, Reply<EventView>) override;
   void get_event(std::string event_id, Reply<EventView>) override;
+  void list_events(ListEvents, Reply<EventPage>) override;
   void get_request_detail(std::string request_id, Reply<RequestDetail>) override;
   void list_requests(ListRequests, Reply<RequestPage>) override;
   void queue_stats(Reply<QueueStats>) override;

@@ -3,6 +3,7 @@
 #include "intake/machine.h"
 
 #include <fmt/core.h>
+#include <charconv>
 
 #include "base/rfc3339.h"
 #include "intake/machine_state.h"
@@ -200,6 +201,24 @@ Result<EventView> Machine::event(std::string_view event_id) const {
   const EventState* event = state_->find_event(event_id);
   if (event == nullptr) return unknown_event();
   return state_->view(*event);
+}
+
+Result<EventPage> Machine::list(const ListEvents& query) const {
+  const auto& events = state_->events;
+  std::size_t at = 0;
+  const auto [end, failed] =
+      std::from_chars(query.cursor.data(), query.cursor.data() + query.cursor.size(), at);
+  if (!query.cursor.empty() && (failed != std::errc() || end != query.cursor.data() + query.cursor.size() ||
+                                at == 0 || at > events.size())) {
+    return invalid_argument("cursor is not one that this list has given");
+  }
+  EventPage page;
+  const std::size_t limit = std::min<std::size_t>(query.limit, limits::kMaxPage);
+  for (; at < events.size() && page.items.size() < limit; ++at) {
+    page.items.push_back(state_->view(*events[at]));
+  }
+  if (at < events.size()) page.next_cursor = std::to_string(at);
+  return page;
 }
 
 Result<RequestPage> Machine::list(const ListRequests& query) const {

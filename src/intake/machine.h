@@ -90,6 +90,7 @@ class Machine {
   Result<RequestDetail> request_detail(std::string_view request_id) const;
   Result<EventView> event(std::string_view event_id) const;
   /// not_found (no such event), invalid_argument (cursor).
+  Result<EventPage> list(const ListEvents&) const;
   Result<RequestPage> list(const ListRequests&) const;
   QueueStats queue_stats(Timestamp now) const;
   /// True when a receive would find something to do: what a long poll waits for.

@@ -66,14 +66,29 @@ std::string to_json(const RequestDetail& detail) {
   return out;
 }
 
-std::string to_json(const EventView& event) {
-  std::string out;
-  JsonWriter json(out);
+void append_event(JsonWriter& json, const EventView& event) {
   json.open_object().member("eventId", event.event_id).member("title", event.title);
   json.member("capacityTotal", event.capacity_total).member("capacityRemaining", event.capacity_remaining);
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
   json.member("policy", name(event.policy)).close_object();
+}
+
+std::string to_json(const EventView& event) {
+  std::string out;
+  JsonWriter json(out);
+  append_event(json, event);
+  return out;
+}
+
+std::string to_json(const EventPage& page) {
+  std::string out;
+  JsonWriter json(out);
+  json.open_object().key("items").open_array();
+  for (const EventView& event : page.items) append_event(json, event);
+  json.close_array();
+  if (!page.next_cursor.empty()) json.member("nextCursor", page.next_cursor);
+  json.close_object();
   return out;
 }
 
@@ -159,6 +174,19 @@ Result<PutEvent> read_event(const Request& request) {
   return command;
 }
 
+/// The members of a query that ask for a page.
+Status read_page(const Request& request, std::uint32_t& limit, std::string& cursor) {
+  if (const auto text = request.query("limit")) {
+    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), limit);
+    if (failed != std::errc() || end != text->data() + text->size() || limit < 1 ||
+        limit > limits::kMaxPage) {
+      return invalid_argument("limit must be a whole number from 1 to " + std::to_string(limits::kMaxPage));
+    }
+  }
+  if (auto text = request.query("cursor")) cursor = std::move(*text);
+  return Ok{};
+}
+
 Result<ListRequests> read_list(const Request& request) {
   ListRequests command;
   command.event_id = request.param(0);
@@ -169,14 +197,7 @@ Result<ListRequests> read_list(const Request& request) {
           "status must be one of RECEIVED QUEUED PROCESSING SUCCEEDED REJECTED FAILED_FINAL");
     }
   }
-  if (const auto limit = request.query("limit")) {
-    const auto [end, failed] = std::from_chars(limit->data(), limit->data() + limit->size(), command.limit);
-    if (failed != std::errc() || end != limit->data() + limit->size() || command.limit < 1 ||
-        command.limit > limits::kMaxPage) {
-      return invalid_argument("limit must be a whole number from 1 to " + std::to_string(limits::kMaxPage));
-    }
-  }
-  if (auto cursor = request.query("cursor")) command.cursor = std::move(*cursor);
+  if (Status page = read_page(request, command.limit, command.cursor); !page) return page.error();
   return command;
 }
 
@@ -313,7 +334,18 @@ void list_requests(const RouteContext& context, const Request& request, Exchange
       answer<RequestPage>(std::move(exchange), [](const auto& page) { return to_json(page); }));
 }
 
+void list_events(const RouteContext& context, const Request& request, Exchange exchange) {
+  ListEvents command;
+  if (Status page = read_page(request, command.limit, command.cursor); !page) {
+    return exchange.fail(page.error());
+  }
+  context.service.list_events(
+      std::move(command),
+      answer<EventPage>(std::move(exchange), [](const auto& page) { return to_json(page); }));
+}
+
 void add_admin_routes(http::Router& router, const RouteContext& context) {
+  router.add(Method::kGet, "/admin/events", for_readers(context, list_events));
   router.add(Method::kPut, "/admin/events/{eventId}", for_admins(context, put_event));
   router.add(Method::kGet, "/admin/events/{eventId}",
              for_readers(context, [](const RouteContext& c, const Request& request, Exchange exchange) {

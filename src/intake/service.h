@@ -26,6 +26,7 @@ class Service {
   /// capacity_below_taken.
   virtual void put_event(PutEvent, Reply<EventView>) = 0;
   virtual void get_event(std::string event_id, Reply<EventView>) = 0;
+  virtual void list_events(ListEvents, Reply<EventPage>) = 0;
   virtual void get_request_detail(std::string request_id, Reply<RequestDetail>) = 0;
   virtual void list_requests(ListRequests, Reply<RequestPage>) = 0;
   virtual void queue_stats(Reply<QueueStats>) = 0;

@@ -322,6 +322,30 @@ TEST_P(IntakeContract, ALongPollBringsWhatComesLater) {
   EXPECT_EQ((**delivered)[0].body, R"({"note":1})");
 }
 
+TEST_P(IntakeContract, ListsEventsInTheOrderOfTheirCreation) {
+  const auto list = [this](std::uint32_t limit, const std::string& cursor) {
+    return ask<EventPage>(loop_, [&](auto reply) {
+      service().list_events({limit, cursor}, std::move(reply));
+    });
+  };
+  EXPECT_TRUE(list(10, "")->items.empty());
+  for (const char* id : {"C", "A", "B"}) made(id, 7);
+  made("A", 9);
+  const auto first = list(2, "");
+  ASSERT_EQ(first->items.size(), 2u);
+  EXPECT_EQ(first->items[0].event_id, "C");
+  EXPECT_EQ(first->items[1].event_id, "A");
+  EXPECT_EQ(first->items[1].capacity_total, 9u);
+  ASSERT_FALSE(first->next_cursor.empty());
+  const auto rest = list(2, first->next_cursor);
+  ASSERT_EQ(rest->items.size(), 1u);
+  EXPECT_EQ(rest->items[0].event_id, "B");
+  EXPECT_TRUE(rest->next_cursor.empty());
+  for (const char* bad : {"x", "0", "4", "1x", "-1"}) {
+    EXPECT_EQ(list(2, bad).error().code, ErrorCode::kInvalidArgument) << bad;
+  }
+}
+
 TEST_P(IntakeContract, ListsInOrderPageByPage) {
   made("E", 3);
   const auto ids = take_part_many("E", 25);

@@ -24,6 +24,7 @@ ROUTES = {
     "GET /requests/{requestId}": ((OWNER,), 404),
     "GET /requests/{requestId}/stream": ((OWNER,), 404),
     "PUT /admin/events/{eventId}": (ADMINS, 403),
+    "GET /admin/events": (READERS, 403),
     "GET /admin/events/{eventId}": (READERS, 403),
     "GET /admin/events/{eventId}/requests": (READERS, 403),
     "GET /admin/requests/{requestId}": (READERS, 403),
