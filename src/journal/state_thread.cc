@@ -123,7 +123,6 @@ Result<std::uint64_t> StateThread::close_segment() {
 
 void StateThread::run() {
   name_this_thread("state");
-  yield_to_those_who_run();
   next_tick_ = steady_clock::now() + kTickEvery;
   turn_.set_now(time_.now());
   static_cast<void>(make_room());  // the first segment, so that the first task does not wait for it
