@@ -11,8 +11,8 @@ inline void name_this_thread(const char* name) { pthread_setname_np(pthread_self
 /// The calling thread, when woken, lets whoever runs on its core finish first (SCHED_BATCH). For threads that
 /// live on batches: where cores are few it makes the batches larger. Measured with all threads on one core:
 /// the journal's CPU time a request fell by a third, since its commits were fewer. Not for the state thread:
-/// when that waits, the disk waits for it, and the core for the disk (5% of its time with 256 connections). No
-/// effect on an idle core.
+/// when that waits, the disk waits for it, and the core for the disk (5% of its time with 256 connections).
+/// No effect on an idle core.
 inline void yield_to_those_who_run() {
   const sched_param none{};
   // A refusal (a container's rules) costs speed only.
