@@ -1,6 +1,7 @@
 #include "base/json_reader.h"
 
 #include <fmt/format.h>
+#include <algorithm>
 
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
@@ -113,6 +114,7 @@ JsonReader::JsonReader(std::string_view text) : impl_(std::make_unique<Impl>()) 
   }
   impl_->object = std::move(value.as_object());
 }
+JsonReader::JsonReader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 JsonReader::~JsonReader() = default;
 JsonReader::JsonReader(JsonReader&&) noexcept = default;
 
@@ -168,6 +170,42 @@ Timestamp JsonReader::optional_time(std::string_view name) {
   }
   refuse(fmt::format("{} must be a time as 2026-11-20T09:00:00Z (RFC 3339)", name));
   return {};
+}
+
+std::uint64_t JsonReader::optional_uint(std::string_view name, std::uint64_t min, std::uint64_t max,
+                                        std::uint64_t fallback) {
+  return has(name) ? required_uint(name, min, max) : fallback;
+}
+
+std::vector<std::string> JsonReader::optional_strings(std::string_view name, std::size_t max_count,
+                                                      std::size_t max_bytes) {
+  const json::value* value = impl_->find(name);
+  if (value == nullptr) return {};
+  const auto good = [max_bytes](const json::value& each) {
+    return each.is_string() && !each.get_string().empty() && each.get_string().size() <= max_bytes;
+  };
+  std::vector<std::string> strings;
+  if (value->is_array() && value->get_array().size() <= max_count &&
+      std::all_of(value->get_array().begin(), value->get_array().end(), good)) {
+    for (const json::value& each : value->get_array()) {
+      strings.emplace_back(each.get_string().data(), each.get_string().size());
+    }
+  } else {
+    refuse(
+        fmt::format("{} must be a list of at most {} strings of 1 to {} bytes", name, max_count, max_bytes));
+  }
+  return strings;
+}
+
+void JsonReader::optional_object(std::string_view name, const std::function<void(JsonReader&)>& read) {
+  const json::value* value = impl_->find(name);
+  if (value == nullptr) return;
+  if (!value->is_object()) return refuse(fmt::format("{} must be an object", name));
+  auto inner = std::make_unique<Impl>();
+  inner->object = value->get_object();
+  JsonReader reader(std::move(inner));
+  read(reader);
+  if (Status status = reader.status(); !status) refuse(fmt::format("{}.{}", name, status.error().message));
 }
 
 void JsonReader::refuse(std::string message) {

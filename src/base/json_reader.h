@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -33,6 +35,15 @@ class JsonReader {
   std::optional<bool> optional_bool(std::string_view name);
   /// RFC 3339; unset when absent or null.
   Timestamp optional_time(std::string_view name);
+  /// `fallback` when absent or null.
+  std::uint64_t optional_uint(std::string_view name, std::uint64_t min, std::uint64_t max,
+                              std::uint64_t fallback);
+  /// At most `max_count` strings of 1 to `max_bytes` bytes; empty when absent or null.
+  std::vector<std::string> optional_strings(std::string_view name, std::size_t max_count,
+                                            std::size_t max_bytes);
+  /// Calls `read` with the members of an object, unless it is absent or null. What is wrong inside is this
+  /// one's error too, and names the member as `name.member`.
+  void optional_object(std::string_view name, const std::function<void(JsonReader&)>& read);
   /// Makes this the error unless there is one already.
   void refuse(std::string message);
 
@@ -40,6 +51,7 @@ class JsonReader {
 
  private:
   struct Impl;
+  explicit JsonReader(std::unique_ptr<Impl>);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -88,6 +88,17 @@ inline constexpr Micros kMaxVisibility = 12LL * 3600 * kSecond;  ///< of one rec
 inline constexpr Micros kMaxRetryDelay = 3600 * kSecond;         ///< backoff before the next try
 inline constexpr std::size_t kMaxItemsPerRecord = 4'096;   ///< requests changed by one record of the journal
 inline constexpr std::size_t kMaxReasonedPerRecord = 256;  ///< the same where each may carry a reason
+inline constexpr std::size_t kMaxAttemptsKept = 100;       ///< of one request, over its redrives: the newest
+inline constexpr std::size_t kMaxRedrivesKept = 20;        ///< of one request, told in its log: the newest
+inline constexpr std::size_t kMaxNamedRequests = 1'000;    ///< named in one redrive or discard
+inline constexpr std::size_t kMaxDiscard = 10'000;         ///< discarded by one call
+inline constexpr std::size_t kMaxDiscardReasonBytes = 500;
+inline constexpr std::size_t kRedriveSample = 20;          ///< requests that a dry run names
+inline constexpr std::size_t kMaxRedriveScan = 10'000;     ///< dead letters looked at by one tick
+inline constexpr std::uint32_t kMaxRedriveRate = 100'000;  ///< a second
+inline constexpr std::uint32_t kRedriveRate = 100;         ///< a second, when nothing is said
+inline constexpr std::uint32_t kRedriveStopAfter = 10;     ///< failures, when nothing is said
+inline constexpr std::size_t kMaxRankScan = 1'000;  ///< how far the position of a redriven request is told
 
 // ops
 inline constexpr std::size_t kMaxAuditEntries = 100'000;    ///< the newest are kept

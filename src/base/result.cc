@@ -29,9 +29,10 @@ const ErrorInfo& error_info(ErrorCode code) {
       {"http_version_not_supported", "This version of HTTP is not spoken here", 505},
       {"invalid_credentials", "The user id or the password is wrong", 401},
       {"last_admin", "The last admin may not take this role from himself", 409},
+      {"redrive_running", "A redrive of dead letters is running already", 409},
   };
   static_assert(sizeof(kTable) / sizeof(kTable[0]) ==
-                static_cast<std::size_t>(ErrorCode::kLastAdmin) + 1);
+                static_cast<std::size_t>(ErrorCode::kRedriveRunning) + 1);
   return kTable[static_cast<std::size_t>(code)];
 }
 

@@ -38,6 +38,7 @@ enum class ErrorCode : std::uint8_t {
   kVersionNotSupported,
   kInvalidCredentials,
   kLastAdmin,
+  kRedriveRunning,
 };
 
 struct ErrorInfo {

@@ -11,6 +11,7 @@
 
 #include "base/audit.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "intake/types.h"
 
 namespace spillway::intake {
@@ -83,6 +84,23 @@ struct StatusLogEntry {
   Timestamp at;
   std::string reason;  ///< may be empty
 };
+/// How one delivery to a worker ended.
+enum class AttemptOutcome : std::uint8_t {
+  kRunning,
+  kSucceeded,
+  kRejected,
+  kFailed,
+  kTimedOut,
+  kWorkerStopped
+};
+struct Attempt {
+  std::uint64_t attempt = 0;  ///< counts from 1, over redrives
+  Timestamp started_at;       ///< unset for attempts from before this was kept
+  Timestamp ended_at;         ///< unset while it runs
+  AttemptOutcome outcome = AttemptOutcome::kRunning;
+  std::string reason;
+};
+
 struct RequestDetail {
   RequestView view;
   std::string user_id;
@@ -90,6 +108,79 @@ struct RequestDetail {
   std::uint32_t receive_count = 0;  ///< how often it was delivered to a worker
   FailureClass failure_class = FailureClass::kNone;
   std::vector<StatusLogEntry> status_log;
+  std::vector<Attempt> attempts;  ///< the newest limits::kMaxAttemptsKept
+  std::uint32_t redrives = 0;
+};
+
+/// Which dead letters are meant: those to which all that is set applies.
+struct DeadLetterFilter {
+  std::string event_id = {};
+  std::vector<std::string> request_ids =
+      {};  ///< at most limits::kMaxNamedRequests; those that are none are passed over
+  FailureClass failure_class = FailureClass::kNone;
+  std::string reason = {};     ///< a part of the last reason
+  Timestamp dead_before = {};  ///< became one before
+};
+/// A request whose tries are used up. It is listed until it is redriven, discarded or forgotten.
+struct DeadLetter {
+  std::string request_id;
+  std::string event_id;
+  std::string user_id;
+  Timestamp dead_at;
+  std::uint32_t receive_count = 0;
+  FailureClass failure_class = FailureClass::kNone;
+  ResultCode result_code = ResultCode::kNone;
+  std::string last_reason;
+  std::uint32_t redrives = 0;
+};
+struct DeadLetterDetail {
+  DeadLetter letter;
+  std::vector<Attempt> attempts;  ///< the newest limits::kMaxAttemptsKept
+  std::string body;
+  std::vector<StatusLogEntry> status_log;
+};
+struct ListDeadLetters {
+  DeadLetterFilter filter;
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor;
+};
+struct DeadLetterPage {
+  std::vector<DeadLetter> items;  ///< oldest first
+  std::string next_cursor;        ///< as in RequestPage
+  std::uint64_t total = 0;        ///< of all, whatever the filter
+};
+
+/// Puts dead letters back into their lines, with all their tries new, and in the order in which they had
+/// been taken. What becomes a dead letter after the start is left alone.
+struct Redrive {
+  DeadLetterFilter filter;
+  std::uint32_t rate_per_second = limits::kRedriveRate;           ///< 1 to limits::kMaxRedriveRate
+  std::uint32_t stop_after_failures = limits::kRedriveStopAfter;  ///< failed again: at least 1
+  Actor actor{};
+};
+struct RedriveView {
+  std::string redrive_id;
+  RedriveState state = RedriveState::kRunning;
+  std::uint64_t matching = 0;  ///< at the start
+  std::uint64_t redriven = 0;
+  std::uint64_t succeeded = 0, rejected = 0, failed_again = 0;  ///< of the redriven
+  Timestamp started_at;
+  Timestamp finished_at;  ///< unset while it runs
+  DeadLetterFilter filter;
+  std::uint32_t rate_per_second = 0;
+  std::uint32_t stop_after_failures = 0;
+};
+struct RedrivePreview {
+  std::uint64_t matching = 0;
+  std::vector<std::string> sample;  ///< the oldest limits::kRedriveSample
+};
+struct DiscardDeadLetters {
+  DeadLetterFilter filter;
+  std::string reason;  ///< 1 to limits::kMaxDiscardReasonBytes
+  Actor actor{};
+};
+struct DiscardResult {
+  std::uint64_t discarded = 0;  ///< at most limits::kMaxDiscard, oldest first: ask again for the rest
 };
 
 struct ListRequests {
@@ -114,6 +205,7 @@ struct QueueStats {
   Micros oldest_age_us = 0;     ///< of the oldest visible, since queued_at
   std::uint64_t dead_letters = 0;
   bool paused = false;
+  std::optional<RedriveView> redrive = {};  ///< the one that runs
 };
 
 /// What the metrics page tells; counters count from the start of the process.
@@ -133,6 +225,7 @@ struct Metrics {
 
   std::uint64_t accepted = 0, duplicate = 0, refused = 0;
   std::vector<Finished> finished;
+  std::uint64_t redriven = 0, discarded = 0;  ///< dead letters
   QueueStats queue;
   std::array<std::uint64_t, kLatencyBounds.size() + 1> latency_counts{};  ///< not cumulative
   double latency_sum_seconds = 0;

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/json_writer.h"
-#include "journal/call.h"
+#include "intake/embedded_call.h"
 
 namespace spillway::intake {
 namespace {
@@ -44,35 +44,6 @@ Status MachineReplica::load(journal::SnapshotSource& source) {
 }
 
 // ---- Tasks ------------------------------------------------------------------------------------------------
-
-/// One call of the port: `decide` runs on the state thread as Result<R>(Machine&, Timestamp now, Events&).
-template <class R, class Decide>
-class EmbeddedService::CallTask final : public journal::Task {
- public:
-  CallTask(EmbeddedService& service, bool mutates, Reply<R> reply, Decide decide)
-      : service_(service), reply_(std::move(reply)), decide_(std::move(decide)), mutates_(mutates) {}
-
-  bool mutates() const override { return mutates_; }
-  void run(journal::Turn& turn) override {
-    if (mutates_) service_.ensure_started(turn);
-    Events& events = service_.events_;
-    events.clear();
-    result_.emplace(decide_(service_.state_.machine, turn.now(), events));
-    service_.commit(turn, events);
-    service_.record_audit(turn);
-  }
-  void finish() override {
-    reply_(fate == journal::Fate::kDurable ? std::move(*result_) : Result<R>(journal::refusal(fate)));
-    delete this;
-  }
-
- private:
-  EmbeddedService& service_;
-  Reply<R> reply_;
-  Decide decide_;
-  std::optional<Result<R>> result_;
-  bool mutates_;
-};
 
 /// A read that may be held until the request changes.
 class EmbeddedService::WaitTask final : public journal::Task {
@@ -215,6 +186,9 @@ void EmbeddedService::end_waits(Reply<Ok> reply) {
 QueueStats EmbeddedService::stats(Timestamp now) const {
   QueueStats stats = state_.machine.queue_stats(now);
   stats.paused = stats.paused || held_;
+  if (auto redrive = state_.machine.redrive(); redrive && redrive->state == RedriveState::kRunning) {
+    stats.redrive = std::move(*redrive);
+  }
   return stats;
 }
 
@@ -222,11 +196,6 @@ void EmbeddedService::stage(journal::Task* task) {
   Loop* loop = Loop::current();
   CHECK(loop != nullptr);
   loop->stage(*engine_, task);
-}
-
-template <class R, class Decide>
-void EmbeddedService::call(bool mutates, Reply<R> reply, Decide decide) {
-  stage(new CallTask<R, Decide>(*this, mutates, std::move(reply), std::move(decide)));
 }
 
 void EmbeddedService::participate(Participate command, Reply<Participation> reply) {
@@ -386,6 +355,8 @@ void EmbeddedService::commit(journal::Turn& turn, const Events& events) {
 
 void EmbeddedService::count_finished(const Event& event, Timestamp now) {
   if (std::holds_alternative<Accepted>(event)) return;  // the most frequent by far, and never final
+  if (const auto* redriven = std::get_if<Redriven>(&event)) metrics_.redriven += redriven->numbers.size();
+  if (const auto* discarded = std::get_if<Discarded>(&event)) metrics_.discarded += discarded->numbers.size();
   for_each_changed(event, [this, now](std::uint64_t number) {
     if (!state_.machine.has(number)) return;  // forgotten by this event, finished long ago
     const RequestSummary request = state_.machine.summary_of(number);
@@ -398,6 +369,7 @@ void EmbeddedService::count_finished(const Event& event, Timestamp now) {
       same = metrics_.finished.insert(same, {request.status, request.result_code, 0});
     }
     ++same->count;
+    if (request.redriven) return;  // waited for an administrator
     const double seconds = static_cast<double>(now - request.queued_at) / kSecond;
     const auto bound =
         std::lower_bound(Metrics::kLatencyBounds.begin(), Metrics::kLatencyBounds.end(), seconds);

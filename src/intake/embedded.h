@@ -61,6 +61,13 @@ class EmbeddedService final : public Service, public journal::Resident {
   void list_requests(ListRequests, Reply<RequestPage>) override;
   void queue_stats(Reply<QueueStats>) override;
   void set_paused(bool paused, Actor, Reply<QueueStats>) override;
+  void list_dead_letters(ListDeadLetters, Reply<DeadLetterPage>) override;
+  void get_dead_letter(std::string request_id, Reply<DeadLetterDetail>) override;
+  void preview_redrive(DeadLetterFilter, Reply<RedrivePreview>) override;
+  void redrive(Redrive, Reply<RedriveView>) override;
+  void get_redrive(Reply<RedriveView>) override;
+  void stop_redrive(Actor, Reply<RedriveView>) override;
+  void discard_dead_letters(DiscardDeadLetters, Reply<DiscardResult>) override;
   void metrics(Reply<Metrics>) override;
   void receive(Receive, Reply<std::vector<Delivery>>) override;
   void end_receives(std::uint64_t poller, Reply<Ok>) override;

@@ -12,6 +12,7 @@ namespace {
 // What a payload may say at most, whatever the limits of the day are: the widths of the fields in memory.
 constexpr std::size_t kMaxUserBytes = std::numeric_limits<std::uint8_t>::max();
 constexpr std::size_t kMaxBodyBytes = std::numeric_limits<std::uint16_t>::max();
+constexpr std::uint64_t kLow32 = std::numeric_limits<std::uint32_t>::max();
 
 std::uint64_t zigzag(std::uint64_t number, std::uint64_t before) {
   const auto delta = static_cast<std::int64_t>(number - before);
@@ -80,8 +81,43 @@ class Encoder {
     w_.varint(e.event);
     w_.varint(e.count);
   }
+  void operator()(const RedriveStarted& e) {
+    time(e.at);
+    w_.varint(e.id);
+    w_.varint((std::uint64_t{e.event} + 1) & kLow32);
+    w_.u8(e.named ? 1 : 0);
+    numbers(e.numbers);
+    w_.u8(static_cast<std::uint8_t>(e.failure));
+    w_.string(e.reason);
+    time(e.dead_before);
+    w_.varint(e.rate);
+    w_.varint(e.stop_after);
+    w_.varint(e.matching);
+    time(e.until);
+    w_.varint(e.until_number);
+  }
+  void operator()(const Redriven& e) {
+    time(e.at);
+    time(e.looked_up_to);
+    w_.varint(e.looked_up_to_number);
+    numbers(e.numbers);
+  }
+  void operator()(const RedriveEnded& e) {
+    time(e.at);
+    w_.u8(static_cast<std::uint8_t>(e.state));
+  }
+  void operator()(const Discarded& e) {
+    time(e.at);
+    w_.string(e.by);
+    w_.string(e.reason);
+    numbers(e.numbers);
+  }
 
  private:
+  void numbers(const std::vector<std::uint64_t>& all) {
+    w_.varint(all.size());
+    for (const std::uint64_t each : all) number(each, 0, 0);
+  }
   void time(Timestamp t) { w_.i64(t.us); }
   void number(std::uint64_t value, unsigned bits, unsigned kind) {
     w_.varint(zigzag(value, before_) << bits | kind);
@@ -127,9 +163,7 @@ class Decoder {
   Paused paused() {
     Paused e;
     e.at = time();
-    const std::uint8_t flag = r_.u8();
-    require(flag <= 1);
-    e.paused = flag == 1;
+    e.paused = flag();
     return e;
   }
   Received received() {
@@ -183,11 +217,66 @@ class Decoder {
     require(e.count >= 1);
     return e;
   }
+  RedriveStarted redrive_started() {
+    RedriveStarted e;
+    e.at = time();
+    e.id = r_.varint();
+    e.event = index() - 1;  // 0 gives "any"
+    e.named = flag();
+    e.numbers = numbers(0);
+    const std::uint8_t failure = r_.u8();
+    require(failure <= static_cast<std::uint8_t>(FailureClass::kNonRetryable) && e.id >= 1);
+    e.failure = static_cast<FailureClass>(failure);
+    e.reason = text(kMaxBodyBytes);
+    e.dead_before = time();
+    e.rate = index();
+    e.stop_after = index();
+    e.matching = r_.varint();
+    e.until = time();
+    e.until_number = r_.varint();
+    require(e.rate >= 1 && e.stop_after >= 1);
+    return e;
+  }
+  Redriven redriven() {
+    Redriven e;
+    e.at = time();
+    e.looked_up_to = time();
+    e.looked_up_to_number = r_.varint();
+    e.numbers = numbers(0);
+    return e;
+  }
+  RedriveEnded redrive_ended() {
+    RedriveEnded e;
+    e.at = time();
+    const std::uint8_t state = r_.u8();
+    require(state > static_cast<std::uint8_t>(RedriveState::kRunning) &&
+            state <= static_cast<std::uint8_t>(RedriveState::kStopped));
+    e.state = static_cast<RedriveState>(state);
+    return e;
+  }
+  Discarded discarded() {
+    Discarded e;
+    e.at = time();
+    e.by = text(kMaxBodyBytes);
+    e.reason = text(kMaxBodyBytes);
+    e.numbers = numbers(1);
+    return e;
+  }
   bool done() const { return valid_ && r_.done(); }
 
  private:
   void require(bool condition) { valid_ = valid_ && condition; }
   Timestamp time() { return {r_.i64()}; }
+  bool flag() {
+    const std::uint8_t value = r_.u8();
+    require(value <= 1);
+    return value == 1;
+  }
+  std::vector<std::uint64_t> numbers(std::size_t at_least) {
+    std::vector<std::uint64_t> all(count(at_least));
+    for (std::uint64_t& each : all) each = number(0, 0);
+    return all;
+  }
   std::uint32_t index() {
     const std::uint64_t value = r_.varint();
     require(value <= std::numeric_limits<std::uint32_t>::max());
@@ -199,9 +288,9 @@ class Decoder {
     return s;
   }
   /// Of a list whose items take a byte at least, so that a lie about it cannot make us allocate much.
-  std::size_t count() {
+  std::size_t count(std::size_t at_least = 1) {
     const std::uint64_t n = r_.varint();
-    require(n >= 1 && n <= r_.left());
+    require(n >= at_least && n <= r_.left());
     return valid_ ? n : 0;
   }
   std::uint64_t number(unsigned bits, unsigned max_kind) {
@@ -235,14 +324,23 @@ Event decode_with(Decoder& d, std::uint8_t type) {
       return d.due();
     case 8:
       return d.extended();
-    default:
+    case 9:
       return d.retired();
+    case 10:
+      return d.redrive_started();
+    case 11:
+      return d.redriven();
+    case 12:
+      return d.redrive_ended();
+    default:
+      return d.discarded();
   }
 }
 
 }  // namespace
 
-static_assert(std::variant_size_v<Event> == 9, "a new event: its number is its place, so it goes to the end");
+static_assert(std::variant_size_v<Event> == 13,
+              "a new event: its number is its place, so it goes to the end");
 
 void encode(const Event& event, std::string& out) { std::visit(Encoder(out), event); }
 

@@ -16,6 +16,12 @@
 //   7 Due        time at, varint n, n * item                        kind: DueKind, 3 bits
 //   8 Extended   time at, time until, varint n, n * item            kind: none
 //   9 Retired    time at, varint event, varint n
+//  10 RedriveStarted  time at, varint id, varint event + 1 or 0, u8 named (0 or 1), varint n, n * item, u8
+//                     failure class, str reason, time dead before, varint rate, varint stop after, varint
+//                     matching, time until, varint until's number            kind of items: none
+//  11 Redriven   time at, time looked at up to, varint its number, varint n, n * item     kind: none
+//  12 RedriveEnded    time at, u8 state
+//  13 Discarded  time at, str by, str reason, varint n, n * item          kind: none
 // An item starts with a varint (zigzag(number - number before) << bits of kind) | kind, the number before the
 // first being 0; lists are at most limits::kMaxItemsPerRecord long when written, any length when read.
 
@@ -125,9 +131,45 @@ struct Retired {
   std::uint64_t count = 0;
 };
 
+/// An administrator has dead letters put back. One at a time; the numbers of redrives count from 1.
+struct RedriveStarted {
+  Timestamp at;
+  std::uint64_t id = 0;
+  std::uint32_t event = UINT32_MAX;  ///< UINT32_MAX: any
+  bool named = false;                ///< only those in `numbers`
+  std::vector<std::uint64_t> numbers;
+  FailureClass failure = FailureClass::kNone;
+  std::string_view reason;
+  Timestamp dead_before;
+  std::uint32_t rate = 1;
+  std::uint32_t stop_after = 1;
+  std::uint64_t matching = 0;
+  Timestamp until;  ///< the newest dead letter that it is about, and its number
+  std::uint64_t until_number = 0;
+};
+/// Dead letters are QUEUED again; those up to the one that is named have been looked at.
+struct Redriven {
+  Timestamp at;
+  Timestamp looked_up_to;
+  std::uint64_t looked_up_to_number = 0;
+  std::vector<std::uint64_t> numbers;  ///< may be empty
+};
+struct RedriveEnded {
+  Timestamp at;
+  RedriveState state = RedriveState::kDone;
+};
+/// Dead letters left the list. They stay FAILED_FINAL.
+struct Discarded {
+  Timestamp at;
+  std::string_view by;
+  std::string_view reason;
+  std::vector<std::uint64_t> numbers;
+};
+
 /// Texts are views: into the command that an event was decided from, or into the payload it was decoded from.
 /// An event lives no longer than those.
-using Event = std::variant<Seeded, EventPut, Accepted, Paused, Received, Completed, Due, Extended, Retired>;
+using Event = std::variant<Seeded, EventPut, Accepted, Paused, Received, Completed, Due, Extended, Retired,
+                           RedriveStarted, Redriven, RedriveEnded, Discarded>;
 /// decide() appends. Clear and use it again, and deciding allocates nothing for it.
 using Events = std::vector<Event>;
 
@@ -153,6 +195,9 @@ void for_each_changed(const Event& event, F&& visit) {
   if (const auto* due = std::get_if<Due>(&event)) return each(due->items);
   if (const auto* extended = std::get_if<Extended>(&event)) {
     for (const std::uint64_t number : extended->numbers) visit(number);
+  }
+  if (const auto* redriven = std::get_if<Redriven>(&event)) {
+    for (const std::uint64_t number : redriven->numbers) visit(number);
   }
 }
 

@@ -86,6 +86,34 @@ std::vector<Golden> golden() {
        "0807060504030201"
        "02"
        "f403"},
+      {RedriveStarted{kAt, 2, 3, true, {9, 7}, FailureClass::kRetryable, "no", kLater, 50, 4, 6, kLater, 8},
+       10,
+       "0807060504030201"
+       "02"
+       "04"
+       "01"
+       "021203"
+       "01"
+       "026e6f"
+       "1817161514131211"
+       "32"
+       "04"
+       "06"
+       "1817161514131211"
+       "08"},
+      {Redriven{kAt, kLater, 9, {7}}, 11,
+       "0807060504030201"
+       "1817161514131211"
+       "09"
+       "010e"},
+      {RedriveEnded{kAt, RedriveState::kStoppedByFailures}, 12,
+       "0807060504030201"
+       "03"},
+      {Discarded{kAt, "ada", "no", {7}}, 13,
+       "0807060504030201"
+       "03616461"
+       "026e6f"
+       "010e"},
   };
 }
 
@@ -120,7 +148,7 @@ TEST(Events, a_truncated_or_longer_payload_is_refused) {
 
 TEST(Events, unknown_types_and_versions_are_refused) {
   EXPECT_FALSE(decode(0, kVersion, "").ok());
-  EXPECT_FALSE(decode(10, kVersion, "").ok());
+  EXPECT_FALSE(decode(14, kVersion, "").ok());
   EXPECT_FALSE(decode(4, kVersion + 1, encoded(Paused{kAt, true})).ok());
 }
 
@@ -139,6 +167,8 @@ TEST(Events, values_out_of_range_are_refused) {
       {6, time + std::string("\1\x21\0", 3)},                // a reason that is none
       {7, time + std::string("\1\x15", 2)},                  // kind 5
       {9, time + std::string("\0\0", 2)},                    // nothing retired
+      {12, time + '\x01'},                                   // an end that is none
+      {13, time + std::string("\0\0\0", 3)},                 // nothing discarded
       {9, time + std::string("\xff\xff\xff\xff\x7f\1", 6)},  // an index past 32 bits
   };
   for (const auto& [number, payload] : bad)
@@ -152,7 +182,7 @@ TEST(Events, tell_which_requests_they_change) {
     return numbers;
   };
   using Numbers = std::vector<std::uint64_t>;
-  const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3}, {}};
+  const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3}, {}, {}, {7}, {}, {}};
   const auto all = golden();
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(changed(all[i].event), expected[i]);
 }

@@ -5,6 +5,8 @@
 #include <fmt/core.h>
 #include <charconv>
 
+#include <limits>
+
 #include "base/rfc3339.h"
 #include "intake/machine_state.h"
 
@@ -32,27 +34,30 @@ std::string_view reason_of(const Note& note) {
       return "not completed in time";
     case Note::Cause::kRestart:
       return "its worker stopped";
+    case Note::Cause::kLast:
+      return "failed";
   }
   CHECK(false);
 }
 
-std::vector<StatusLogEntry> status_log(const Record& r, const Notes* notes) {
-  std::vector<StatusLogEntry> log;
-  log.push_back({RequestStatus::kReceived, {r.queued_at_us}, ""});
-  log.push_back({RequestStatus::kQueued, {r.queued_at_us}, ""});
-  if (r.started_at_us != 0) log.push_back({RequestStatus::kProcessing, {r.started_at_us}, ""});
-  if (notes != nullptr) {
-    // The reasons of attempts that were not the last: the status stayed what it was.
-    for (const Note& note : notes->attempts) {
-      log.push_back({RequestStatus::kProcessing, note.at, std::string(reason_of(note))});
-    }
+AttemptOutcome outcome_of(Note::Cause cause) {
+  switch (cause) {
+    case Note::Cause::kRetry:
+    case Note::Cause::kLast:
+      return AttemptOutcome::kFailed;
+    case Note::Cause::kExpired:
+      return AttemptOutcome::kTimedOut;
+    case Note::Cause::kRestart:
+      return AttemptOutcome::kWorkerStopped;
   }
-  if (is_final(r.status)) {
-    std::string reason = notes == nullptr ? "" : notes->final_reason;
-    if (reason.empty() && r.result != ResultCode::kSuccess) reason = name(r.result);
-    log.push_back({r.status, {r.until_us}, std::move(reason)});
-  }
-  return log;
+  CHECK(false);
+}
+
+AttemptOutcome outcome_of(RequestStatus status) {
+  return status == RequestStatus::kSucceeded     ? AttemptOutcome::kSucceeded
+         : status == RequestStatus::kRejected    ? AttemptOutcome::kRejected
+         : status == RequestStatus::kFailedFinal ? AttemptOutcome::kFailed
+                                                 : AttemptOutcome::kRunning;
 }
 
 /// Where a page starts: after the number that the cursor names.
@@ -162,6 +167,96 @@ EventView MachineState::view(const EventState& e) const {
           e.opens_at, e.closes_at, e.policy,         false};
 }
 
+std::vector<StatusLogEntry> MachineState::status_log(std::uint64_t number, const Record& r) const {
+  static const Notes kNone;
+  const Notes& told = r.has_notes ? *notes_of(number, r) : kNone;
+  std::vector<StatusLogEntry> log;
+  auto attempt = told.attempts.begin();
+  // The reasons of attempts that were not the last: the status stayed what it was.
+  const auto add_attempts = [&](Timestamp until) {
+    for (; attempt != told.attempts.end() && attempt->at <= until; ++attempt) {
+      if (attempt->cause == Note::Cause::kLast) continue;
+      log.push_back({RequestStatus::kProcessing, attempt->at, std::string(reason_of(*attempt))});
+    }
+  };
+  log.push_back({RequestStatus::kReceived, {r.queued_at_us}, ""});
+  log.push_back({RequestStatus::kQueued, {r.queued_at_us}, ""});
+  for (const Round& round : told.rounds) {
+    if (round.started_at) log.push_back({RequestStatus::kProcessing, round.started_at, ""});
+    add_attempts(round.dead_at);
+    log.push_back(
+        {RequestStatus::kFailedFinal, round.dead_at,
+         round.reason.empty() ? std::string(name(ResultCode::kFailedRetriesExhausted)) : round.reason});
+    log.push_back({RequestStatus::kQueued, round.redriven_at, fmt::format("redrive-{}", round.redrive)});
+  }
+  if (r.started_at_us != 0) log.push_back({RequestStatus::kProcessing, {r.started_at_us}, ""});
+  add_attempts({std::numeric_limits<Micros>::max()});
+  if (is_final(r.status)) {
+    std::string reason = told.final_reason;
+    if (reason.empty() && r.result != ResultCode::kSuccess) reason = name(r.result);
+    log.push_back({r.status, {r.until_us}, std::move(reason)});
+  }
+  if (told.discard) {
+    log.push_back({r.status, told.discard->at,
+                   fmt::format("discarded by {}: {}", told.discard->by, told.discard->reason)});
+  }
+  return log;
+}
+
+std::vector<Attempt> MachineState::attempts(std::uint64_t number, const Record& r) const {
+  static const Notes kNone;
+  const Notes& told = r.has_notes ? *notes_of(number, r) : kNone;
+  std::vector<Attempt> all;
+  std::uint64_t count = told.attempts_dropped;
+  for (const Note& note : told.attempts) {
+    all.push_back({++count, note.started_at, note.at, outcome_of(note.cause), std::string(reason_of(note))});
+  }
+  if (count == r.receive_count()) return all;
+  // The last one is noted only when another follows it.
+  const Timestamp started = told.delivered_at ? told.delivered_at : Timestamp{r.started_at_us};
+  all.push_back({r.receive_count(),
+                 started,
+                 {is_final(r.status) ? r.until_us : 0},
+                 outcome_of(r.status),
+                 told.final_reason});
+  return all;
+}
+
+std::string_view MachineState::last_reason(std::uint64_t number, const Record& r) const {
+  const Notes* told = notes_of(number, r);
+  if (told == nullptr) return name(r.result);
+  if (!told->final_reason.empty()) return told->final_reason;
+  // A try that nobody ended is noted, one that ended without a reason is not.
+  const bool noted = !told->attempts.empty() && told->attempts_noted() == r.receive_count();
+  return noted ? reason_of(told->attempts.back()) : name(r.result);
+}
+
+std::optional<std::uint64_t> MachineState::place_of(const EventState& event, std::uint64_t number,
+                                                    const Record& r) const {
+  if (r.where == Where::kLine) {
+    // In line are the newest of all that were ever accepted; who was redriven is ahead of them all.
+    const std::uint64_t in_line = event.queued() - event.redriven.size();
+    return r.ordinal - (event.accepted() - in_line) + event.redriven.size();
+  }
+  std::uint64_t place = 1;
+  for (const std::uint64_t each : event.redriven) {
+    if (each == number) return place;
+    if (++place > limits::kMaxRankScan) break;
+  }
+  return std::nullopt;
+}
+
+RequestDetail MachineState::detail(std::uint64_t number, const Record& r) const {
+  return {view(number, r),
+          std::string(requests.user_id(number, r)),
+          std::string(requests.body(number, r)),
+          r.receive_count(),
+          r.failure,
+          status_log(number, r),
+          attempts(number, r),
+          redrives(number, r)};
+}
+
 RequestView MachineState::view(std::uint64_t number, const Record& r) const {
   const EventState& event = event_of(r);
   RequestView view{intake::request_id(seed, number),
@@ -172,7 +267,7 @@ RequestView MachineState::view(std::uint64_t number, const Record& r) const {
                    {r.queued_at_us},
                    {r.started_at_us},
                    {}};
-  if (r.status == RequestStatus::kQueued) view.position = place_of(event, r);
+  if (r.status == RequestStatus::kQueued) view.position = place_of(event, number, r);
   if (is_final(r.status)) view.finished_at = {r.until_us};
   return view;
 }
@@ -189,12 +284,7 @@ Result<RequestDetail> Machine::request_detail(std::string_view request_id) const
   std::uint64_t number = 0;
   const Record* r = s.find(request_id, &number);
   if (r == nullptr) return unknown_request();
-  return RequestDetail{s.view(number, *r),
-                       std::string(s.requests.user_id(number, *r)),
-                       std::string(s.requests.body(number, *r)),
-                       r->receive_count(),
-                       r->failure,
-                       status_log(*r, s.notes_of(number, *r))};
+  return s.detail(number, *r);
 }
 
 Result<EventView> Machine::event(std::string_view event_id) const {
@@ -242,7 +332,9 @@ Result<RequestPage> Machine::list(const ListRequests& query) const {
                             "",
                             r.receive_count(),
                             r.failure,
-                            {}});
+                            {},
+                            {},
+                            s.redrives(number, r)});
     }
     if (r.next() != 0 && (page.items.size() >= limit || looked_at + 1 >= limits::kMaxPageScan)) {
       page.next_cursor.resize(8);
@@ -272,7 +364,12 @@ RequestView Machine::view_of(std::uint64_t number) const {
 
 RequestSummary Machine::summary_of(std::uint64_t number) const {
   const Record& r = state_->requests.at(number);
-  return {r.status, r.result, r.receive_count(), {r.queued_at_us}, {is_final(r.status) ? r.until_us : 0}};
+  return {r.status,
+          r.result,
+          r.receive_count(),
+          {r.queued_at_us},
+          {is_final(r.status) ? r.until_us : 0},
+          state_->redrives(number, r) != 0};
 }
 
 std::string Machine::request_id(std::uint64_t number) const {

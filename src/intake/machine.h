@@ -34,6 +34,7 @@ struct RequestSummary {
   std::uint32_t receive_count = 0;
   Timestamp queued_at;
   Timestamp finished_at;  ///< unset until final
+  bool redriven = false;  ///< its time in the queue says nothing about the queue
 };
 
 /// intake's state and its rules, in memory.
@@ -68,8 +69,18 @@ class Machine {
   void decide(Participate&&, Timestamp, Events&) const = delete;
   void decide(PutEvent&&, Timestamp, Events&) const = delete;
   void decide(Complete&&, Timestamp, Events&) const = delete;
+  void decide(Redrive&&, Timestamp, Events&) const = delete;
+  void decide(DiscardDeadLetters&&, Timestamp, Events&) const = delete;
+  /// redrive_running; not_found (no such event). It goes on by decide_due(). `out` then views into the
+  /// command. Costs a look at every dead letter.
+  Result<RedriveView> decide(const Redrive&, Timestamp now, Events& out) const;
+  /// not_found when there has been none; one that has ended is told as it is.
+  Result<RedriveView> decide_stop_redrive(Timestamp now, Events& out) const;
+  /// not_found (no such event). `out` then views into the command.
+  Result<DiscardResult> decide(const DiscardDeadLetters&, Timestamp now, Events& out) const;
   QueueStats decide_paused(bool paused, Timestamp now, Events& out) const;
-  /// What has come due: deliveries not completed in time, delayed retries, requests to forget. At most
+  /// What has come due: deliveries not completed in time, delayed retries, requests to forget, the next of a
+  /// redrive. At most
   /// `max_items` requests. To be called before each receive as well, for a retry that has just come due to go
   /// first.
   void decide_due(Timestamp now, std::size_t max_items, Events& out) const;
@@ -92,6 +103,14 @@ class Machine {
   /// not_found (no such event), invalid_argument (cursor).
   Result<EventPage> list(const ListEvents&) const;
   Result<RequestPage> list(const ListRequests&) const;
+  /// not_found (no such event), invalid_argument (cursor).
+  Result<DeadLetterPage> list(const ListDeadLetters&) const;
+  /// not_found for what is no dead letter, or none any more.
+  Result<DeadLetterDetail> dead_letter(std::string_view request_id) const;
+  /// not_found (no such event). Costs a look at every dead letter.
+  Result<RedrivePreview> preview_redrive(const DeadLetterFilter&) const;
+  /// The newest; not_found when there has been none.
+  Result<RedriveView> redrive() const;
   QueueStats queue_stats(Timestamp now) const;
   /// True when a receive would find something to do: what a long poll waits for.
   bool has_due_work() const;

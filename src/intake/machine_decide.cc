@@ -12,10 +12,13 @@ struct Line {
   std::uint32_t index = 0;
   const EventState* event = nullptr;
   std::set<std::uint64_t>::const_iterator visible;
+  std::set<std::uint64_t>::const_iterator redriven;
   std::uint64_t head = 0;
   std::uint64_t kept = 0;
 
   bool has_visible() const { return visible != event->visible.end(); }
+  bool has_redriven() const { return redriven != event->redriven.end(); }
+  std::uint64_t first_without_place() const { return has_redriven() ? *redriven : head; }
 };
 
 /// Goes through what can be done, oldest first over all lines, without looking at those that are blocked.
@@ -28,7 +31,8 @@ class Lines {
     if (unopened_ != s_.ready.end() && (open_.empty() || unopened_->first < open_.front().first)) {
       const std::uint32_t index = (unopened_++)->second;
       const EventState& event = *s_.events[index];
-      lines_.push_back({index, &event, event.visible.begin(), event.head, event.kept()});
+      lines_.push_back(
+          {index, &event, event.visible.begin(), event.redriven.begin(), event.head, event.kept()});
       put(lines_.size() - 1);
     }
     return open_.empty() ? 0 : open_.front().first;
@@ -47,7 +51,11 @@ class Lines {
       ++line.visible;
       if (verdict != Verdict::kDelivered) --line.kept;
     } else {
-      line.head = r.next();
+      if (line.has_redriven()) {
+        ++line.redriven;
+      } else {
+        line.head = r.next();
+      }
       if (verdict == Verdict::kDelivered) ++line.kept;
     }
     std::pop_heap(open_.begin(), open_.end(), std::greater<>());
@@ -59,11 +67,11 @@ class Lines {
   const Line& front() const { return lines_[open_.front().second]; }
   void put(std::size_t at) {
     const Line& line = lines_[at];
-    const bool head_is_closed =
-        line.head != 0 && MachineState::is_closed_for(*line.event, s_.requests.at(line.head));
-    const std::uint64_t number =
-        next_in_line(line.has_visible() ? *line.visible : 0, line.head, head_is_closed, line.kept,
-                     line.event->taken(), line.event->capacity_total);
+    const std::uint64_t first = line.first_without_place();
+    const bool first_is_closed =
+        first != 0 && MachineState::is_closed_for(*line.event, s_.requests.at(first));
+    const std::uint64_t number = next_in_line(line.has_visible() ? *line.visible : 0, first, first_is_closed,
+                                              line.kept, line.event->taken(), line.event->capacity_total);
     if (number == 0) return;
     open_.emplace_back(number, at);
     std::push_heap(open_.begin(), open_.end(), std::greater<>());
@@ -101,12 +109,16 @@ std::string_view cut_reason(std::string_view reason) {
   return reason.substr(0, size);
 }
 
+bool is_last_try(const MachineState& s, std::uint64_t number, const Record& r) {
+  return s.tries(number, r) >= s.config.max_receive_count;
+}
+
 Timestamp deadline(Timestamp now, Micros visibility_us) {
   return now + std::clamp<Micros>(visibility_us, 0, limits::kMaxVisibility);
 }
 
-Completed::Item item_of(std::uint64_t number, const Record& r, const Outcome& outcome, Timestamp now,
-                        std::uint32_t max_receive_count) {
+Completed::Item item_of(const MachineState& s, std::uint64_t number, const Record& r, const Outcome& outcome,
+                        Timestamp now) {
   Completed::Item item{number, Ending::kSucceeded, {}, cut_reason(outcome.reason)};
   switch (outcome.result) {
     case WorkResult::kSucceed:
@@ -121,7 +133,7 @@ Completed::Item item_of(std::uint64_t number, const Record& r, const Outcome& ou
       item.ending = Ending::kInvalid;
       break;
     case WorkResult::kRetry:
-      item.ending = r.receive_count() >= max_receive_count ? Ending::kDeadLetter : Ending::kRetry;
+      item.ending = is_last_try(s, number, r) ? Ending::kDeadLetter : Ending::kRetry;
       if (item.ending == Ending::kRetry) {
         item.due = now + std::clamp<Micros>(outcome.retry_after_us, 0, limits::kMaxRetryDelay);
       }
@@ -229,7 +241,7 @@ Acks Machine::decide(const Complete& command, Timestamp now, Events& out) const 
                          r->receive_count() == outcome.receipt.receive_count && once.is_first(number);
     acks.acks.push_back(current ? Ack::kApplied : Ack::kStale);
     if (!current) continue;
-    event.items.push_back(item_of(number, *r, outcome, now, s.config.max_receive_count));
+    event.items.push_back(item_of(s, number, *r, outcome, now));
     if (!event.items.back().reason.empty()) ++reasoned;
     if (event.items.size() == limits::kMaxItemsPerRecord || reasoned == limits::kMaxReasonedPerRecord)
       flush();
@@ -273,7 +285,7 @@ void Machine::decide_due(Timestamp now, std::size_t max_items, Events& out) cons
   if (expired.size() > max_items) expired.resize(max_items);
   std::vector<Due::Item> items;
   for (const std::uint64_t number : expired) {
-    const bool last_try = s.requests.at(number).receive_count() >= s.config.max_receive_count;
+    const bool last_try = is_last_try(s, number, s.requests.at(number));
     items.push_back({number, last_try ? DueKind::kExpiredDead : DueKind::kExpiredVisible});
   }
   for (const auto& [due_us, number] : s.delayed) {
@@ -281,7 +293,9 @@ void Machine::decide_due(Timestamp now, std::size_t max_items, Events& out) cons
     items.push_back({number, DueKind::kRetry});
   }
   append_due(items, now, out);
-  append_retired(s, now, max_items - items.size(), out);
+  // What a redrive is still about is not forgotten under its hands.
+  if (!s.redrive_has_more()) append_retired(s, now, max_items - items.size(), out);
+  s.append_redrive(now, max_items - items.size(), out);
 }
 
 void Machine::decide_restart(Timestamp now, Events& out) const {
@@ -291,7 +305,7 @@ void Machine::decide_restart(Timestamp now, Events& out) const {
   sort_unique(numbers);
   std::vector<Due::Item> items;
   for (const std::uint64_t number : numbers) {
-    const bool last_try = s.requests.at(number).receive_count() >= s.config.max_receive_count;
+    const bool last_try = is_last_try(s, number, s.requests.at(number));
     items.push_back({number, last_try ? DueKind::kRestartDead : DueKind::kRestartVisible});
   }
   append_due(items, now, out);

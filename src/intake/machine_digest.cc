@@ -13,7 +13,7 @@ namespace spillway::intake {
 namespace {
 
 // Told apart, so that a request cannot stand for an event.
-enum Domain : std::uint64_t { kRequest = 1, kEvent = 2, kPerson = 3, kNotes = 4, kGlobals = 5 };
+enum Domain : std::uint64_t { kRequest = 1, kEvent = 2, kPerson = 3, kNotes = 4, kGlobals = 5, kRedrive = 6 };
 constexpr std::uint64_t kPerNumber = 0x9e3779b97f4a7c15;
 
 std::uint64_t hash_text(std::string_view text, std::uint64_t seed) {
@@ -41,14 +41,19 @@ class Recount {
     if (r.where == Where::kLine && line.head == 0) line.head = number;
     if (line.head != 0 && r.where != Where::kLine) fail();
     if (r.where == Where::kVisible && !event.visible.contains(number)) fail();
+    if (r.where == Where::kRedriven && !event.redriven.contains(number)) fail();
     if (r.where == Where::kDelayed && !s_.delayed.contains({r.until_us, number})) fail();
     if (r.where == Where::kInFlight && !s_.leases.contains(r.until_us)) fail();
     ++where_[static_cast<std::size_t>(r.where)];
-    if (r.result == ResultCode::kFailedRetriesExhausted) ++dead_letters_;
+    if (MachineState::is_dead(r)) {
+      ++dead_letters_;
+      if (!s_.dead.contains({r.until_us, number})) fail();
+    }
     if (s_.people.find(person_key(s_.seed, r.event, s_.requests.user_id(number, r))) != number) fail();
   }
   bool agrees() {
     std::size_t visible = 0;
+    std::size_t redriven = 0;
     std::size_t requests = 0;
     for (std::size_t i = 0; i < lines_.size(); ++i) {
       const EventState& event = *s_.events[i];
@@ -56,15 +61,17 @@ class Recount {
       if (line.first != event.first || line.head != event.head || line.counts != event.counts) fail();
       if (line.last != event.last || (line.last != 0 && s_.requests.at(line.last).next() != 0)) fail();
       visible += event.visible.size();
+      redriven += event.redriven.size();
       requests += total_of(line.counts);
     }
     std::size_t leased = 0;
     for (const auto& [deadline, lease] : s_.leases) leased += lease.live;
     const auto in = [&](Where where) { return where_[static_cast<std::size_t>(where)]; };
-    return agrees_ && in(Where::kLine) == s_.queued && in(Where::kVisible) == visible &&
-           visible == s_.visible_again && in(Where::kInFlight) == leased && leased == s_.in_flight &&
-           in(Where::kDelayed) == s_.delayed.size() && dead_letters_ == s_.dead_letters &&
-           requests == s_.requests.size() && requests == s_.people.size();
+    return agrees_ && in(Where::kLine) + in(Where::kRedriven) == s_.queued &&
+           in(Where::kRedriven) == redriven && s_.dead.size() == dead_letters_ &&
+           in(Where::kVisible) == visible && visible == s_.visible_again && in(Where::kInFlight) == leased &&
+           leased == s_.in_flight && in(Where::kDelayed) == s_.delayed.size() &&
+           dead_letters_ == s_.dead_letters && requests == s_.requests.size() && requests == s_.people.size();
   }
 
  private:
@@ -92,7 +99,7 @@ std::uint64_t MachineState::hash(std::uint64_t number, const Record& r) const {
       std::uint64_t{r.event} << 32 | r.ordinal,
       std::uint64_t{r.receive_count()} << 32 | static_cast<std::uint64_t>(r.status) << 24 |
           static_cast<std::uint64_t>(r.result) << 16 | static_cast<std::uint64_t>(r.where) << 8 |
-          static_cast<std::uint64_t>(r.failure)};
+          static_cast<std::uint64_t>(r.discarded) << 7 | static_cast<std::uint64_t>(r.failure)};
   return hash_words(words, kRequest);
 }
 
@@ -118,8 +125,59 @@ std::uint64_t MachineState::hash(std::uint64_t number, const Notes& of) const {
                                    static_cast<std::uint64_t>(note.cause), hash_text(note.reason, kNotes)};
     sum = hash_words(words, kNotes);
   }
+  // What only redriven and discarded requests have; for the others the digest is as it always was, which old
+  // journals are compared with.
+  for (const Round& round : of.rounds) {
+    const std::uint64_t words[] = {sum,
+                                   round.redrive,
+                                   static_cast<std::uint64_t>(round.started_at.us),
+                                   static_cast<std::uint64_t>(round.dead_at.us),
+                                   static_cast<std::uint64_t>(round.redriven_at.us),
+                                   hash_text(round.reason, kNotes)};
+    sum = hash_words(words, kNotes);
+  }
+  if (of.redrives != 0 || of.receive_base != 0 || of.attempts_dropped != 0) {
+    const std::uint64_t words[] = {sum, of.redrives, of.receive_base, of.attempts_dropped};
+    sum = hash_words(words, kNotes);
+  }
+  if (of.discard) {
+    const std::uint64_t words[] = {sum, static_cast<std::uint64_t>(of.discard->at.us),
+                                   hash_text(of.discard->by, kNotes), hash_text(of.discard->reason, kNotes)};
+    sum = hash_words(words, kNotes);
+  }
   const std::uint64_t words[] = {number, sum};
   return hash_words(words, kNotes);
+}
+
+std::uint64_t MachineState::hash_redrive() const {
+  if (!redrive) return 0;
+  const RedriveStatus& r = *redrive;
+  std::uint64_t named = r.filter.named ? 1 : 0;
+  for (const std::uint64_t number : r.filter.numbers) {
+    const std::uint64_t words[] = {named, number};
+    named = hash_words(words, kRedrive);
+  }
+  const std::uint64_t words[] = {r.id,
+                                 static_cast<std::uint64_t>(r.state),
+                                 r.filter.event,
+                                 named,
+                                 static_cast<std::uint64_t>(r.filter.failure),
+                                 hash_text(r.filter.reason, kRedrive),
+                                 static_cast<std::uint64_t>(r.filter.dead_before.us),
+                                 std::uint64_t{r.rate} << 32 | r.stop_after,
+                                 r.matching,
+                                 static_cast<std::uint64_t>(r.until.first),
+                                 r.until.second,
+                                 static_cast<std::uint64_t>(r.looked_up_to.first),
+                                 r.looked_up_to.second,
+                                 static_cast<std::uint64_t>(r.paid_until.us),
+                                 r.redriven,
+                                 r.succeeded,
+                                 r.rejected,
+                                 r.failed,
+                                 static_cast<std::uint64_t>(r.started_at.us),
+                                 static_cast<std::uint64_t>(r.finished_at.us)};
+  return hash_words(words, kRedrive);
 }
 
 std::uint64_t MachineState::hash_globals() const {
@@ -135,7 +193,7 @@ std::uint64_t Machine::digest() const { return state_->digest; }
 
 std::uint64_t Machine::recompute_digest() const {
   const MachineState& s = *state_;
-  std::uint64_t sum = s.hash_globals();
+  std::uint64_t sum = s.hash_globals() + s.hash_redrive();
   for (const auto& event : s.events) sum += s.hash(*event);
   Recount recount(s);
   s.requests.for_each([&](std::uint64_t number, const Record& r) {

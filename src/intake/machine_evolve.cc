@@ -1,6 +1,7 @@
 // evolve(): what events do. Nothing here refuses: an event that does not fit is a broken journal or program.
 
 #include <algorithm>
+#include <utility>
 
 #include "intake/machine_state.h"
 
@@ -120,7 +121,7 @@ class Evolver {
       leave(change);
       enter(change, Where::kDelayed, item.due);
       change.r.failure = FailureClass::kRetryable;
-      note(change).attempts.push_back({e.at, Note::Cause::kRetry, std::string(item.reason)});
+      add_attempt(change, e.at, Note::Cause::kRetry, item.reason);
     }
     index_touched();
   }
@@ -131,8 +132,7 @@ class Evolver {
       const bool restarted = item.kind == DueKind::kRestartVisible || item.kind == DueKind::kRestartDead;
       if (item.kind != DueKind::kRetry) {
         change.r.failure = FailureClass::kRetryable;
-        note(change).attempts.push_back(
-            {e.at, restarted ? Note::Cause::kRestart : Note::Cause::kExpired, std::string()});
+        add_attempt(change, e.at, restarted ? Note::Cause::kRestart : Note::Cause::kExpired, {});
       }
       if (item.kind == DueKind::kExpiredDead || item.kind == DueKind::kRestartDead) {
         finish(change, kDead, e.at, {});
@@ -159,6 +159,53 @@ class Evolver {
     for (std::uint64_t i = 0; i < e.count; ++i) forget_first(e.event, event);
     s_.digest += s_.hash(event);
     s_.index(e.event);
+  }
+  void operator()(const RedriveStarted& e) {
+    CHECK(!s_.redrive || !s_.redrive->running());
+    CHECK(e.event == DeadFilter::kAnyEvent || e.event < s_.events.size());
+    s_.digest -= s_.hash_redrive();
+    RedriveStatus& redrive = s_.redrive.emplace();
+    redrive.id = e.id;
+    redrive.filter = {e.event, e.named, e.numbers, e.failure, std::string(e.reason), e.dead_before};
+    redrive.rate = e.rate;
+    redrive.stop_after = e.stop_after;
+    redrive.matching = e.matching;
+    redrive.until = {e.until.us, e.until_number};
+    redrive.paid_until = e.at;
+    redrive.started_at = e.at;
+    s_.digest += s_.hash_redrive();
+  }
+  void operator()(const Redriven& e) {
+    CHECK(s_.redrive && s_.redrive->running());
+    for (const std::uint64_t number : e.numbers) {
+      Change change(*this, number);
+      put_back(change, e.at);
+    }
+    s_.digest -= s_.hash_redrive();
+    RedriveStatus& redrive = *s_.redrive;
+    redrive.looked_up_to = {e.looked_up_to.us, e.looked_up_to_number};
+    redrive.redriven += e.numbers.size();
+    const auto paid = static_cast<Micros>(e.numbers.size()) * kSecond / redrive.rate;
+    // What was not used within a second is lost: no burst after a time without progress.
+    redrive.paid_until = std::max(redrive.paid_until + paid, Timestamp{e.at.us - kSecond});
+    s_.digest += s_.hash_redrive();
+    index_touched();
+  }
+  void operator()(const RedriveEnded& e) {
+    CHECK(s_.redrive && s_.redrive->running());
+    s_.digest -= s_.hash_redrive();
+    s_.redrive->state = e.state;
+    s_.redrive->finished_at = e.at;
+    s_.digest += s_.hash_redrive();
+  }
+  void operator()(const Discarded& e) {
+    for (const std::uint64_t number : e.numbers) {
+      Change change(*this, number);
+      leave_the_dead(change.number, change.r);
+      change.r.discarded = true;
+      note(change).discard = Discard{e.at, std::string(e.by), std::string(e.reason)};
+    }
+    index_touched();
   }
 
  private:
@@ -204,6 +251,7 @@ class Evolver {
     CHECK(c.event.taken() + c.event.kept() <= c.event.capacity_total);
     enter(c, Where::kInFlight, e.until);
     c.r.set_receive_count(c.r.receive_count() + 1);
+    if (c.r.has_notes) note(c).delivered_at = e.at;
   }
   void finish(Change& c, const Final& final, Timestamp at, std::string_view reason) {
     leave(c);
@@ -211,8 +259,52 @@ class Evolver {
     c.r.result = final.result;
     c.r.failure = final.failure;
     enter(c, Where::kDone, at);
-    if (final.result == ResultCode::kFailedRetriesExhausted) ++s_.dead_letters;
+    if (final.result == ResultCode::kFailedRetriesExhausted) {
+      ++s_.dead_letters;
+      s_.dead.insert({at.us, c.number});
+    }
+    if (c.r.has_notes) count_redriven(c, final.status);
     if (!reason.empty()) note(c).final_reason = reason;
+  }
+  /// Tells the redrive that put it back, if that is the newest, how it ended.
+  void count_redriven(Change& c, RequestStatus status) {
+    const Notes& notes = note(c);
+    if (notes.rounds.empty() || !s_.redrive || notes.rounds.back().redrive != s_.redrive->id) return;
+    s_.digest -= s_.hash_redrive();
+    ++(status == RequestStatus::kSucceeded  ? s_.redrive->succeeded
+       : status == RequestStatus::kRejected ? s_.redrive->rejected
+                                            : s_.redrive->failed);
+    s_.digest += s_.hash_redrive();
+  }
+  void leave_the_dead(std::uint64_t number, const Record& r) {
+    CHECK(MachineState::is_dead(r) && s_.dead.erase({r.until_us, number}) == 1);
+    --s_.dead_letters;
+  }
+  /// A dead letter is QUEUED again, with all its tries.
+  void put_back(Change& c, Timestamp at) {
+    leave_the_dead(c.number, c.r);
+    Notes& notes = note(c);
+    const Timestamp dead_at{c.r.until_us};
+    std::string reason = std::exchange(notes.final_reason, {});
+    if (notes.attempts_noted() < c.r.receive_count()) add_attempt(c, dead_at, Note::Cause::kLast, reason);
+    if (notes.rounds.size() == limits::kMaxRedrivesKept) notes.rounds.erase(notes.rounds.begin());
+    notes.rounds.push_back({s_.redrive->id, {c.r.started_at_us}, dead_at, at, std::move(reason)});
+    ++notes.redrives;
+    notes.receive_base = c.r.receive_count();
+    move(c.event, c.r, RequestStatus::kQueued);
+    c.r.result = ResultCode::kNone;
+    c.r.failure = FailureClass::kNone;
+    c.r.started_at_us = 0;
+    enter(c, Where::kRedriven, {});
+  }
+  void add_attempt(Change& c, Timestamp at, Note::Cause cause, std::string_view reason) {
+    Notes& notes = note(c);
+    if (notes.attempts.size() == limits::kMaxAttemptsKept) {
+      notes.attempts.erase(notes.attempts.begin());
+      ++notes.attempts_dropped;
+    }
+    const Timestamp started = notes.delivered_at ? notes.delivered_at : Timestamp{c.r.started_at_us};
+    notes.attempts.push_back({at, cause, std::string(reason), started});
   }
   Notes& note(Change& c) {
     c.r.has_notes = true;
@@ -239,6 +331,9 @@ class Evolver {
         CHECK(c.event.visible.erase(c.number) == 1);
         --s_.visible_again;
         return;
+      case Where::kRedriven:
+        CHECK(c.event.redriven.erase(c.number) == 1);
+        return;
       case Where::kDone:
         break;
     }
@@ -262,6 +357,9 @@ class Evolver {
         c.event.visible.insert(c.number);
         ++s_.visible_again;
         return;
+      case Where::kRedriven:
+        c.event.redriven.insert(c.number);
+        return;
       case Where::kLine:
       case Where::kDone:
         return;
@@ -280,7 +378,7 @@ class Evolver {
       s_.digest -= s_.hash(number, notes->second);
       s_.notes.erase(notes);
     }
-    if (r.result == ResultCode::kFailedRetriesExhausted) --s_.dead_letters;
+    if (MachineState::is_dead(r)) leave_the_dead(number, r);
     --count_of(event.counts, r.status);
     ++count_of(event.retired, r.status);
     event.first = r.next();
@@ -314,11 +412,14 @@ void replace_in(std::set<std::pair<Key, std::uint32_t>>& set, std::uint32_t even
 void MachineState::index(std::uint32_t number) {
   EventState& e = *events[number];
   const std::uint64_t first_visible = e.visible.empty() ? 0 : *e.visible.begin();
-  const bool head_is_closed = e.head != 0 && is_closed_for(e, requests.at(e.head));
+  const std::uint64_t first = e.first_without_place();
+  const bool first_is_closed = first != 0 && is_closed_for(e, requests.at(first));
   const std::uint64_t next =
-      next_in_line(first_visible, e.head, head_is_closed, e.kept(), e.taken(), e.capacity_total);
+      next_in_line(first_visible, first, first_is_closed, e.kept(), e.taken(), e.capacity_total);
   replace_in(ready, number, e.ready_key, next);
-  replace_in(waiting, number, e.waiting_key, first_visible != 0 ? first_visible : e.head);
+  // The oldest that waits: a retry is older than the line, but not always than one that was redriven.
+  const bool retry_is_oldest = first_visible != 0 && (e.redriven.empty() || first_visible < first);
+  replace_in(waiting, number, e.waiting_key, retry_is_oldest ? first_visible : first);
   Timestamp purge;
   if (e.first != 0 && e.closes_at) {
     const Record& oldest = requests.at(e.first);

@@ -56,6 +56,19 @@ struct Describe {
   }
   std::string operator()(const Retired& e) const { return fmt::format("Retired {} of {}", e.count, e.event); }
 
+  std::string operator()(const RedriveStarted& e) const {
+    return fmt::format("RedriveStarted {} of {}", e.id, e.matching);
+  }
+  std::string operator()(const Redriven& e) const { return numbers("Redriven", e.numbers); }
+  std::string operator()(const RedriveEnded& e) const {
+    return fmt::format("RedriveEnded {}", name(e.state));
+  }
+  std::string operator()(const Discarded& e) const { return numbers("Discarded", e.numbers); }
+
+  static std::string numbers(std::string out, const std::vector<std::uint64_t>& all) {
+    for (const std::uint64_t number : all) out += fmt::format(" {}", number);
+    return out;
+  }
   template <class Items, class Kind>
   static std::string list(std::string out, const Items& items, Kind kind) {
     const char* separator = " ";
@@ -79,6 +92,7 @@ struct DoDue {
   std::size_t max_items = 1'000;
 };
 struct DoRestart {};
+struct StopRedrive {};
 
 class MachineFixture {
  public:
@@ -103,6 +117,8 @@ class MachineFixture {
     } else if constexpr (std::is_same_v<Command, DoRestart>) {
       machine_.decide_restart(now, events_);
       return done(0);
+    } else if constexpr (std::is_same_v<Command, StopRedrive>) {
+      return done(machine_.decide_stop_redrive(now, events_));
     } else {
       return done(machine_.decide(command, now, events_));
     }

@@ -1,7 +1,7 @@
 // save() and load(). Layout: blocks of `u32 size, bytes`; the entries in them follow each other without
 // regard to the ends of blocks' contents (an entry never spans two). First the header, then the events by
-// index, then the requests by number, then the digest of it all. Links, counts of kept requests and indexes
-// are made anew.
+// index, then the requests by number, then the redrive if there was one, then the digest of it all and the
+// seal. Links, counts of kept requests and indexes are made anew.
 
 #include <cstring>
 
@@ -11,9 +11,24 @@
 namespace spillway::intake {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 1;
+constexpr std::uint8_t kSnapshotVersion = 2;         // 1, from before there were redrives, is read as well
 constexpr std::size_t kBlockBytes = 64 * 1024;       // written when it has grown to this
 constexpr std::size_t kMaxBlockBytes = 1024 * 1024;  // what is taken at most
+
+constexpr unsigned kDiscarded = 0x80;  // beside the failure class
+
+/// Over the times that are told and in no digest (Note::started_at): damage to them must show as well.
+class Seal {
+ public:
+  void add(Timestamp t) {
+    value_ = (value_ ^ static_cast<std::uint64_t>(t.us)) * 0x9e3779b97f4a7c15;
+    value_ ^= value_ >> 29;
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  std::uint64_t value_ = 1;
+};
 
 class Blocks {
  public:
@@ -76,7 +91,7 @@ void write_event(ByteWriter w, const EventState& e) {
   for (const std::uint64_t n : e.retired) w.varint(n);
 }
 
-void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, const Record& r) {
+void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, const Record& r, Seal& seal) {
   w.varint(number);
   w.varint(r.event);
   w.i64(r.queued_at_us);
@@ -86,7 +101,7 @@ void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, co
   w.u8(static_cast<std::uint8_t>(r.status));
   w.u8(static_cast<std::uint8_t>(r.result));
   w.u8(static_cast<std::uint8_t>(r.where));
-  w.u8(static_cast<std::uint8_t>(r.failure));
+  w.u8(static_cast<std::uint8_t>(static_cast<unsigned>(r.failure) | (r.discarded ? kDiscarded : 0)));
   w.string(s.requests.user_id(number, r));
   w.string(s.requests.body(number, r));
   const Notes* notes = s.notes_of(number, r);
@@ -97,8 +112,50 @@ void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, co
     w.i64(note.at.us);
     w.u8(static_cast<std::uint8_t>(note.cause));
     w.string(note.reason);
+    w.i64(note.started_at.us);
+    seal.add(note.started_at);
   }
   w.string(notes->final_reason);
+  w.varint(notes->attempts_dropped);
+  w.varint(notes->receive_base);
+  w.varint(notes->redrives);
+  w.i64(notes->delivered_at.us);
+  seal.add(notes->delivered_at);
+  w.varint(notes->rounds.size());
+  for (const Round& round : notes->rounds) {
+    w.varint(round.redrive);
+    w.i64(round.started_at.us);
+    w.i64(round.dead_at.us);
+    w.i64(round.redriven_at.us);
+    w.string(round.reason);
+  }
+  w.u8(notes->discard ? 1 : 0);
+  if (!notes->discard) return;
+  w.i64(notes->discard->at.us);
+  w.string(notes->discard->by);
+  w.string(notes->discard->reason);
+}
+
+void write_redrive(ByteWriter w, const RedriveStatus& r) {
+  w.varint(r.id);
+  w.u8(static_cast<std::uint8_t>(r.state));
+  w.u32(r.filter.event);
+  w.u8(r.filter.named ? 1 : 0);
+  w.varint(r.filter.numbers.size());
+  for (const std::uint64_t number : r.filter.numbers) w.varint(number);
+  w.u8(static_cast<std::uint8_t>(r.filter.failure));
+  w.string(r.filter.reason);
+  w.i64(r.filter.dead_before.us);
+  w.u32(r.rate);
+  w.u32(r.stop_after);
+  for (const std::uint64_t n :
+       {r.matching, r.until.second, r.looked_up_to.second, r.redriven, r.succeeded, r.rejected, r.failed}) {
+    w.varint(n);
+  }
+  for (const std::int64_t t :
+       {r.until.first, r.looked_up_to.first, r.paid_until.us, r.started_at.us, r.finished_at.us}) {
+    w.i64(t);
+  }
 }
 
 /// Everything but the digest, which is compared at the end: what is checked here is what would break on the
@@ -109,13 +166,15 @@ class Loader {
 
   bool run() {
     ByteReader& header = blocks_.entry();
-    if (header.u8() != kSnapshotVersion) return false;
+    version_ = header.u8();
+    if (version_ < 1 || version_ > kSnapshotVersion) return false;
     s_.seeded = flag(header);
     for (std::uint8_t& byte : s_.seed) byte = header.u8();
     s_.paused = flag(header);
     const std::uint64_t last = header.varint();
     const std::uint64_t events = header.varint();
     const std::uint64_t requests = header.varint();
+    const bool has_redrive = version_ >= 2 && flag(header);
     if (!ok() || last > kMaxRequestNumber || requests > last) return false;
     for (std::uint64_t i = 0; i < events; ++i) {
       if (!event(blocks_.entry())) return false;
@@ -123,9 +182,12 @@ class Loader {
     for (std::uint64_t i = 0; i < requests; ++i) {
       if (!request(blocks_.entry(), last)) return false;
     }
+    if (has_redrive && !redrive(blocks_.entry())) return false;
     s_.requests.set_last(last);
     for (std::uint32_t i = 0; i < s_.events.size(); ++i) s_.index(i);
-    s_.digest = blocks_.entry().u64();
+    ByteReader& end = blocks_.entry();
+    s_.digest = end.u64();
+    if (version_ >= 2 && end.u64() != seal_.value()) return false;
     return blocks_.at_end();
   }
 
@@ -158,7 +220,10 @@ class Loader {
     const std::uint64_t event_index = r.varint();
     const Timestamp queued_at{r.i64()}, started_at{r.i64()}, until{r.i64()};
     const std::uint64_t receive_count = r.varint();
-    const std::uint8_t status = r.u8(), result = r.u8(), where = r.u8(), failure = r.u8();
+    const std::uint8_t status = r.u8(), result = r.u8(), where = r.u8(), failure_and_flag = r.u8();
+    const bool discarded = version_ >= 2 && (failure_and_flag & kDiscarded) != 0;
+    const auto failure =
+        static_cast<std::uint8_t>(discarded ? failure_and_flag & ~kDiscarded : failure_and_flag);
     const std::string_view user_id = r.string(), body = r.string();
     const bool has_notes = flag(r);
     if (!ok() || number <= s_.requests.last() || number > last || event_index >= s_.events.size() ||
@@ -180,16 +245,18 @@ class Loader {
     record.where = static_cast<Where>(where);
     record.failure = static_cast<FailureClass>(failure);
     record.has_notes = has_notes;
+    record.discarded = discarded;
     record.set_receive_count(static_cast<std::uint32_t>(receive_count));
     put_in_line(number, record);
     return !has_notes || notes(r, s_.notes[number]);
   }
 
   static bool fits(std::uint8_t status, std::uint8_t result, std::uint8_t where, std::uint8_t failure) {
-    if (status < 2 || status > 6 || result > 6 || where > 4 || failure > 2) return false;
+    if (status < 2 || status > 6 || result > 6 || where > 5 || failure > 2) return false;
     const auto s = static_cast<RequestStatus>(status);
     const auto w = static_cast<Where>(where);
-    return (s == RequestStatus::kQueued) == (w == Where::kLine) && is_final(s) == (w == Where::kDone);
+    return (s == RequestStatus::kQueued) == (w == Where::kLine || w == Where::kRedriven) &&
+           is_final(s) == (w == Where::kDone);
   }
 
   bool notes(ByteReader& r, Notes& notes) {
@@ -198,11 +265,60 @@ class Loader {
       const Timestamp at{r.i64()};
       const std::uint8_t cause = r.u8();
       const std::string_view reason = r.string();
-      if (cause > 2) return false;
-      notes.attempts.push_back({at, static_cast<Note::Cause>(cause), std::string(reason)});
+      const Timestamp started{version_ >= 2 ? r.i64() : 0};
+      seal_.add(started);
+      if (cause > 3) return false;
+      notes.attempts.push_back({at, static_cast<Note::Cause>(cause), std::string(reason), started});
     }
     notes.final_reason = r.string();
-    return blocks_.ok();
+    if (version_ < 2) return blocks_.ok();
+    notes.attempts_dropped = static_cast<std::uint32_t>(r.varint());
+    notes.receive_base = static_cast<std::uint32_t>(r.varint());
+    notes.redrives = static_cast<std::uint32_t>(r.varint());
+    notes.delivered_at = {r.i64()};
+    seal_.add(notes.delivered_at);
+    const std::uint64_t rounds = r.varint();
+    for (std::uint64_t i = 0; i < rounds && blocks_.ok(); ++i) {
+      Round& round = notes.rounds.emplace_back();
+      round.redrive = r.varint();
+      round.started_at = {r.i64()};
+      round.dead_at = {r.i64()};
+      round.redriven_at = {r.i64()};
+      round.reason = r.string();
+    }
+    if (flag(r)) {
+      const Timestamp at{r.i64()};
+      const std::string_view by = r.string(), reason = r.string();
+      notes.discard = Discard{at, std::string(by), std::string(reason)};
+    }
+    return ok();
+  }
+
+  bool redrive(ByteReader& r) {
+    RedriveStatus& redrive = s_.redrive.emplace();
+    redrive.id = r.varint();
+    const std::uint8_t state = r.u8();
+    redrive.filter.event = r.u32();
+    redrive.filter.named = flag(r);
+    const std::uint64_t named = r.varint();
+    for (std::uint64_t i = 0; i < named && blocks_.ok(); ++i) redrive.filter.numbers.push_back(r.varint());
+    const std::uint8_t failure = r.u8();
+    redrive.filter.reason = r.string();
+    redrive.filter.dead_before = {r.i64()};
+    redrive.rate = r.u32();
+    redrive.stop_after = r.u32();
+    for (std::uint64_t* n : {&redrive.matching, &redrive.until.second, &redrive.looked_up_to.second,
+                             &redrive.redriven, &redrive.succeeded, &redrive.rejected, &redrive.failed}) {
+      *n = r.varint();
+    }
+    for (std::int64_t* t : {&redrive.until.first, &redrive.looked_up_to.first, &redrive.paid_until.us,
+                            &redrive.started_at.us, &redrive.finished_at.us}) {
+      *t = r.i64();
+    }
+    redrive.state = static_cast<RedriveState>(state);
+    redrive.filter.failure = static_cast<FailureClass>(failure);
+    return ok() && state >= 1 && state <= 4 && failure <= 2 && redrive.rate >= 1 &&
+           (redrive.filter.event == DeadFilter::kAnyEvent || redrive.filter.event < s_.events.size());
   }
 
   void put_in_line(std::uint64_t number, Record& record) {
@@ -212,7 +328,10 @@ class Loader {
     if (event.last != 0) s_.requests.at(event.last).set_next(number);
     event.last = number;
     if (event.first == 0) event.first = number;
-    if (record.result == ResultCode::kFailedRetriesExhausted) ++s_.dead_letters;
+    if (MachineState::is_dead(record)) {
+      ++s_.dead_letters;
+      s_.dead.insert({record.until_us, number});
+    }
     switch (record.where) {
       case Where::kLine:
         if (event.head == 0) event.head = number;
@@ -232,6 +351,10 @@ class Loader {
         event.visible.insert(number);
         ++s_.visible_again;
         return;
+      case Where::kRedriven:
+        event.redriven.insert(number);
+        ++s_.queued;
+        return;
       case Where::kDone:
         return;
     }
@@ -240,6 +363,8 @@ class Loader {
   MachineState& s_;
   BlockReader& blocks_;
   bool valid_ = true;
+  std::uint8_t version_ = 0;
+  Seal seal_;
 };
 
 }  // namespace
@@ -247,6 +372,7 @@ class Loader {
 void Machine::save(const std::function<void(std::string_view)>& write) const {
   const MachineState& s = *state_;
   Blocks blocks(write);
+  Seal seal;
   ByteWriter header = blocks.entry();
   header.u8(kSnapshotVersion);
   header.u8(s.seeded ? 1 : 0);
@@ -255,10 +381,14 @@ void Machine::save(const std::function<void(std::string_view)>& write) const {
   header.varint(s.requests.last());
   header.varint(s.events.size());
   header.varint(s.requests.size());
+  header.u8(s.redrive ? 1 : 0);
   for (const auto& event : s.events) write_event(blocks.entry(), *event);
   s.requests.for_each(
-      [&](std::uint64_t number, const Record& r) { write_request(blocks.entry(), s, number, r); });
-  blocks.entry().u64(s.digest);
+      [&](std::uint64_t number, const Record& r) { write_request(blocks.entry(), s, number, r, seal); });
+  if (s.redrive) write_redrive(blocks.entry(), *s.redrive);
+  ByteWriter end = blocks.entry();
+  end.u64(s.digest);
+  end.u64(seal.value());
   blocks.flush();
 }
 

@@ -117,5 +117,45 @@ TEST(MachineSnapshot, damage_is_refused) {
   }
 }
 
+/// Written by the program as it was before there were redrives: one that was given up, one in flight, one in
+/// line.
+TEST(MachineSnapshot, those_of_version_1_are_read) {
+  constexpr std::string_view kHex =
+      "d60000000101000102030405060708090a0b0c0d0e0f000301030145057469746c650200000000000000000000000000000000"
+      "01000000000000000100008098281765060000809828176506000080982817650600030605040103616e6e027b7d0102008098"
+      "281765060000046275737900809828176506000004627573790462757379020000809828176506000080982817650600804362"
+      "2a1765060001030001000362656e027b7d00030000809828176506000000000000000000000000000000000000020000000363"
+      "61"
+      "74027b7d0046ddb3aaea7ef1a9";
+  std::string bytes;
+  for (std::size_t i = 0; i < kHex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16)));
+  }
+  Machine loaded(MachineConfig{.max_receive_count = 3});
+  std::size_t from = 0;
+  ASSERT_TRUE(loaded
+                  .load([&](char* into, std::size_t size) {
+                    if (size > bytes.size() - from) return false;
+                    bytes.copy(into, size, from);
+                    from += size;
+                    return true;
+                  })
+                  .ok());
+  EXPECT_EQ(loaded.digest(), 0xa9f17eeaaab3dd46);  // the one that journals of then have in their checkpoints
+  EXPECT_EQ(loaded.queue_stats(at(0)).dead_letters, 1u);
+  const auto letter = loaded.dead_letter(id(1));
+  ASSERT_TRUE(letter.ok());
+  EXPECT_EQ(letter->letter.last_reason, "busy");
+  ASSERT_EQ(letter->attempts.size(), 3u);
+  EXPECT_FALSE(letter->attempts[0].started_at) << "was not kept then";
+  Events events;
+  const Redrive command;
+  ASSERT_TRUE(loaded.decide(command, at(10), events).ok());
+  for (const Event& event : events) loaded.evolve(event);
+  events.clear();
+  loaded.decide_due(at(11), 100, events);
+  EXPECT_EQ(describe(events), "Redriven 1");
+}
+
 }  // namespace
 }  // namespace spillway::intake

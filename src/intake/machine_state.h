@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -42,12 +43,13 @@ struct EventState {
   Timestamp closes_at;
   Policy policy = Policy::kFirstCome;
 
-  std::uint64_t first = 0;          ///< its oldest kept request, or 0
-  std::uint64_t last = 0;           ///< its newest kept, or 0
-  std::uint64_t head = 0;           ///< its first not delivered, or 0
-  Counts counts{};                  ///< of the kept ones
-  Counts retired{};                 ///< of the forgotten ones
-  std::set<std::uint64_t> visible;  ///< to be delivered again
+  std::uint64_t first = 0;           ///< its oldest kept request, or 0
+  std::uint64_t last = 0;            ///< its newest kept, or 0
+  std::uint64_t head = 0;            ///< its first not delivered, or 0
+  Counts counts{};                   ///< of the kept ones
+  Counts retired{};                  ///< of the forgotten ones
+  std::set<std::uint64_t> visible;   ///< to be delivered again, with the place they kept
+  std::set<std::uint64_t> redriven;  ///< QUEUED again, without a place; all of them older than the line
 
   // Its keys in the indexes of the MachineState; 0 where it is not in one.
   std::uint64_t ready_key = 0;
@@ -62,27 +64,89 @@ struct EventState {
   std::uint64_t kept() const { return count_of(counts, RequestStatus::kProcessing); }
   std::uint64_t accepted() const { return total_of(counts) + total_of(retired); }
   std::uint64_t queued() const { return count_of(counts, RequestStatus::kQueued); }
+  /// The first that has no place yet, or 0.
+  std::uint64_t first_without_place() const { return redriven.empty() ? head : *redriven.begin(); }
 };
 
-/// The first thing that could be done for an event now, or 0: a retry, or its head unless that is blocked,
-/// that is unless the last places are held by work that may still give them back.
-inline std::uint64_t next_in_line(std::uint64_t first_visible, std::uint64_t head, bool head_is_closed,
+/// The first thing that could be done for an event now, or 0: a retry, or the first without a place unless
+/// that is blocked, that is unless the last places are held by work that may still give them back.
+inline std::uint64_t next_in_line(std::uint64_t first_visible, std::uint64_t first, bool first_is_closed,
                                   std::uint64_t kept, std::uint64_t taken, std::uint64_t capacity_total) {
   if (first_visible != 0) return first_visible;
-  return kept == 0 || taken + kept < capacity_total || head_is_closed ? head : 0;
+  return kept == 0 || taken + kept < capacity_total || first_is_closed ? first : 0;
 }
 
 /// An attempt that did not end a request.
 struct Note {
-  enum class Cause : std::uint8_t { kRetry = 0, kExpired = 1, kRestart = 2 };
+  enum class Cause : std::uint8_t {
+    kRetry = 0,
+    kExpired = 1,
+    kRestart = 2,
+    kLast = 3,  ///< the last try before a redrive: noted by that
+  };
   Timestamp at;
   Cause cause = Cause::kRetry;
+  std::string reason;
+  Timestamp started_at;  ///< told, and not in the digest: journals from before it was kept have the same one
+};
+/// What a redrive has left behind.
+struct Round {
+  std::uint64_t redrive = 0;
+  Timestamp started_at;
+  Timestamp dead_at;
+  Timestamp redriven_at;
+  std::string reason;  ///< of the death
+};
+struct Discard {
+  Timestamp at;
+  std::string by;
   std::string reason;
 };
 /// What few requests have.
 struct Notes {
   std::vector<Note> attempts;
   std::string final_reason;
+  std::uint32_t attempts_dropped = 0;  ///< older ones
+  std::uint32_t receive_base = 0;      ///< the receive count at the last redrive: tries count from there
+  std::uint32_t redrives = 0;
+  std::vector<Round> rounds;
+  std::optional<Discard> discard;
+  Timestamp delivered_at;  ///< the delivery in flight; as Note::started_at in no digest
+
+  std::uint64_t attempts_noted() const { return attempts_dropped + attempts.size(); }
+};
+
+/// Dead letters by the time they became it, and their number.
+using DeadKey = std::pair<std::int64_t, std::uint64_t>;
+
+/// A DeadLetterFilter with its ids looked up.
+struct DeadFilter {
+  std::uint32_t event = kAnyEvent;
+  bool named = false;                  ///< only those in `numbers`
+  std::vector<std::uint64_t> numbers;  ///< ascending
+  FailureClass failure = FailureClass::kNone;
+  std::string reason;
+  Timestamp dead_before;
+
+  static constexpr std::uint32_t kAnyEvent = UINT32_MAX;
+};
+
+/// The newest redrive.
+struct RedriveStatus {
+  std::uint64_t id = 0;
+  RedriveState state = RedriveState::kRunning;
+  DeadFilter filter;
+  std::uint32_t rate = 1;
+  std::uint32_t stop_after = 1;
+  std::uint64_t matching = 0;
+  DeadKey until{};         ///< the newest dead letter at the start
+  DeadKey looked_up_to{};  ///< those up to here have been looked at
+  Timestamp paid_until;    ///< what the rate allowed up to this time has been used
+  std::uint64_t redriven = 0, succeeded = 0, rejected = 0, failed = 0;
+  Timestamp started_at, finished_at;
+
+  bool running() const { return state == RedriveState::kRunning; }
+  std::uint64_t outstanding() const { return redriven - succeeded - rejected - failed; }
 };
 
 /// Deliveries with one deadline. Those completed or extended since are still listed, and told by their
@@ -114,10 +178,12 @@ struct MachineState {
   std::uint64_t visible_again = 0;
   std::uint64_t queued = 0;
   std::uint64_t dead_letters = 0;
+  std::optional<RedriveStatus> redrive;
 
   // Indexes: derived from the above, in no snapshot and no digest.
-  std::map<std::int64_t, Lease> leases;                       ///< in flight, by deadline
-  std::set<std::pair<std::int64_t, std::uint64_t>> delayed;   ///< (due, number)
+  std::map<std::int64_t, Lease> leases;                      ///< in flight, by deadline
+  std::set<std::pair<std::int64_t, std::uint64_t>> delayed;  ///< (due, number)
+  std::set<DeadKey> dead;
   std::set<std::pair<std::uint64_t, std::uint32_t>> ready;    ///< (what could be done first, event)
   std::set<std::pair<std::uint64_t, std::uint32_t>> waiting;  ///< (oldest visible, blocked or not; event)
   std::set<std::pair<std::int64_t, std::uint32_t>>
@@ -134,8 +200,15 @@ struct MachineState {
   static bool is_closed_for(const EventState& event, const Record& record) {
     return event.closes_at && record.queued_at_us >= event.closes_at.us;
   }
-  std::uint64_t place_of(const EventState& event, const Record& record) const {
-    return record.ordinal - (event.accepted() - event.queued());
+  static bool is_dead(const Record& r) {
+    return r.result == ResultCode::kFailedRetriesExhausted && !r.discarded;
+  }
+  /// Of a QUEUED one, from 1; nothing when it is too far from the front to be counted.
+  std::optional<std::uint64_t> place_of(const EventState& event, std::uint64_t number,
+                                        const Record& record) const;
+  /// Deliveries since it was taken, or since its last redrive.
+  std::uint32_t tries(std::uint64_t number, const Record& record) const {
+    return record.receive_count() - (record.has_notes ? notes.find(number)->second.receive_base : 0);
   }
   const Record* find(std::string_view id, std::uint64_t* number = nullptr) const {
     const auto found = request_number(seed, id);
@@ -150,6 +223,27 @@ struct MachineState {
   EventView view(const EventState&) const;
   RequestView view(std::uint64_t number, const Record&) const;
   QueueStats stats(Timestamp now) const;
+  std::vector<StatusLogEntry> status_log(std::uint64_t number, const Record&) const;
+  std::vector<Attempt> attempts(std::uint64_t number, const Record&) const;
+  RequestDetail detail(std::uint64_t number, const Record&) const;
+  std::uint32_t redrives(std::uint64_t number, const Record& r) const {
+    return r.has_notes ? notes.find(number)->second.redrives : 0;
+  }
+
+  // Dead letters (machine_dead_letters.cc).
+  Result<DeadFilter> resolve(const DeadLetterFilter&) const;
+  DeadLetterFilter unresolve(const DeadFilter&) const;
+  bool matches(const DeadFilter&, std::uint64_t number, const Record&) const;
+  std::string_view last_reason(std::uint64_t number, const Record&) const;
+  DeadLetter dead_letter(std::uint64_t number, const Record&) const;
+  RedriveView view(const RedriveStatus&) const;
+  bool redrive_has_more() const {
+    if (!redrive || !redrive->running()) return false;
+    const auto next = dead.upper_bound(redrive->looked_up_to);
+    return next != dead.end() && *next <= redrive->until;
+  }
+  /// What the redrive does next, at most `max_items` requests.
+  void append_redrive(Timestamp now, std::size_t max_items, Events& out) const;
   /// Puts the event where it belongs in `ready`, `waiting` and `purgeable`.
   void index(std::uint32_t event);
 
@@ -159,6 +253,7 @@ struct MachineState {
   std::uint64_t hash_person(std::uint64_t number, const PersonKey&, std::string_view body) const;
   std::uint64_t hash(std::uint64_t number, const Notes&) const;
   std::uint64_t hash_globals() const;
+  std::uint64_t hash_redrive() const;  ///< 0 when there never was one
   /// What hash_globals() grows by when the last number does by one.
   static std::uint64_t hash_next_number();
 };

@@ -33,6 +33,12 @@ void append_metrics(std::string& out, const Metrics& metrics) {
                 static_cast<double>(metrics.queue.oldest_age_us) / kSecond);
   append_metric(out, "spillway_intake_dead_letters", "gauge", "Requests whose tries are used up.",
                 metrics.queue.dead_letters);
+  append_metric(out, "spillway_intake_redriven_total", "counter", "Dead letters put back into the queue.",
+                metrics.redriven);
+  append_metric(out, "spillway_intake_discarded_total", "counter", "Dead letters discarded.",
+                metrics.discarded);
+  append_metric(out, "spillway_intake_redrive_running", "gauge", "1 while a redrive runs.",
+                metrics.queue.redrive ? 1 : 0);
 
   append_metric_head(out, "spillway_intake_decision_latency_seconds", "histogram",
                      "Time from queued to final.");

@@ -20,6 +20,7 @@ enum class Where : std::uint8_t {
   kDelayed = 2,  ///< waits for the time of its retry
   kVisible = 3,  ///< waits to be delivered again
   kDone = 4,
+  kRedriven = 5,  ///< a dead letter put back: waits ahead of its event's line, without a place
 };
 
 /// One request. 48 bytes, of which a million are kept: look twice before adding one.
@@ -39,6 +40,7 @@ struct Record {
   FailureClass failure : 2;
   bool has_body : 1;
   bool has_notes : 1;
+  bool discarded : 1;  ///< was a dead letter
 
   std::uint64_t next() const { return next_and_count & kNextMask; }
   void set_next(std::uint64_t number) { next_and_count = (next_and_count & ~kNextMask) | number; }

@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "intake/routes_shared.h"
 
 namespace spillway::intake {
 namespace {
@@ -46,15 +47,11 @@ void append_detail(JsonWriter& json, const RequestDetail& detail, bool whole) {
   append_view(json, detail.view);
   json.member("userId", detail.user_id).member("receiveCount", detail.receive_count);
   if (detail.failure_class != FailureClass::kNone) json.member("failureClass", name(detail.failure_class));
+  if (detail.redrives != 0) json.member("redrives", detail.redrives);
   if (whole) {
     if (!detail.body.empty()) json.key("body").raw(detail.body);
-    json.key("statusLog").open_array();
-    for (const StatusLogEntry& entry : detail.status_log) {
-      json.open_object().member("status", name(entry.status)).member("at", entry.at);
-      if (!entry.reason.empty()) json.member("reason", entry.reason);
-      json.close_object();
-    }
-    json.close_array();
+    append_attempts(json, detail.attempts);
+    append_status_log(json, detail.status_log);
   }
   json.close_object();
 }
@@ -115,7 +112,13 @@ std::string to_json(const QueueStats& queue, std::size_t workers) {
   json.member("oldestAgeSeconds", static_cast<double>(queue.oldest_age_us) / kSecond);
   json.member("deadLetters", queue.dead_letters).key("workers").open_object();
   json.member("running", queue.paused ? 0 : workers).member("paused", queue.paused ? workers : 0);
-  json.close_object().close_object();
+  json.close_object().key("redrive");
+  if (queue.redrive) {
+    append_redrive(json, *queue.redrive);
+  } else {
+    json.raw("null");
+  }
+  json.close_object();
   return out;
 }
 
@@ -172,19 +175,6 @@ Result<PutEvent> read_event(const Request& request) {
   if (Status read = body.status(); !read) return read.error();
   command.policy = *policy;
   return command;
-}
-
-/// The members of a query that ask for a page.
-Status read_page(const Request& request, std::uint32_t& limit, std::string& cursor) {
-  if (const auto text = request.query("limit")) {
-    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), limit);
-    if (failed != std::errc() || end != text->data() + text->size() || limit < 1 ||
-        limit > limits::kMaxPage) {
-      return invalid_argument("limit must be a whole number from 1 to " + std::to_string(limits::kMaxPage));
-    }
-  }
-  if (auto text = request.query("cursor")) cursor = std::move(*text);
-  return Ok{};
 }
 
 Result<ListRequests> read_list(const Request& request) {
@@ -285,36 +275,6 @@ void stream_request(const RouteContext& context, const Request& request, Exchang
 
 // ---- For operators ----------------------------------------------------------------------------------------
 
-/// A route of /admin that only reads: refuses whoever may not, then runs `handle(context, request,
-/// exchange)`.
-template <class Handle>
-http::Handler for_readers(const RouteContext& context, Handle handle) {
-  return [context, handle](const Request& request, Exchange exchange) {
-    if (auto caller = context.gate.reader(request); !caller) return exchange.fail(caller.error());
-    handle(context, request, std::move(exchange));
-  };
-}
-
-/// A route of /admin that changes something: refuses whoever is no admin, then runs
-/// `handle(context, request, actor, exchange)`.
-template <class Handle>
-http::Handler for_admins(const RouteContext& context, Handle handle) {
-  return [context, handle](const Request& request, Exchange exchange) {
-    auto caller = context.gate.admin(request);
-    if (!caller) return exchange.fail(caller.error());
-    handle(context, request, identity::actor_of(request, *caller), std::move(exchange));
-  };
-}
-
-/// Replies with what `body(value)` makes of a good result.
-template <class T, class Body>
-Reply<T> answer(Exchange exchange, Body body) {
-  return [exchange = std::move(exchange), body](Result<T> result) mutable {
-    if (!result) return exchange.fail(result.error());
-    exchange.reply(Response::json(200, body(*result)));
-  };
-}
-
 void put_event(const RouteContext& context, const Request& request, Actor actor, Exchange exchange) {
   auto command = read_event(request);
   if (!command) return exchange.fail(command.error());
@@ -381,6 +341,18 @@ void add_admin_routes(http::Router& router, const RouteContext& context) {
 
 }  // namespace
 
+Status read_page(const Request& request, std::uint32_t& limit, std::string& cursor) {
+  if (const auto text = request.query("limit")) {
+    const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), limit);
+    if (failed != std::errc() || end != text->data() + text->size() || limit < 1 ||
+        limit > limits::kMaxPage) {
+      return invalid_argument("limit must be a whole number from 1 to " + std::to_string(limits::kMaxPage));
+    }
+  }
+  if (auto text = request.query("cursor")) cursor = std::move(*text);
+  return Ok{};
+}
+
 void add_routes(http::Router& router, RouteContext context) {
   const auto with = [&context](auto handle) {
     return [context, handle](const Request& request, Exchange exchange) {
@@ -392,6 +364,7 @@ void add_routes(http::Router& router, RouteContext context) {
   router.add(Method::kGet, "/requests/{requestId}", with(get_request));
   router.add(Method::kGet, "/requests/{requestId}/stream", with(stream_request));
   add_admin_routes(router, context);
+  add_dead_letter_routes(router, context);
 }
 
 }  // namespace spillway::intake

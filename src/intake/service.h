@@ -32,6 +32,19 @@ class Service {
   virtual void queue_stats(Reply<QueueStats>) = 0;
   virtual void set_paused(bool paused, Actor, Reply<QueueStats>) = 0;
 
+  // Dead letters: requests whose tries are used up.
+  /// not_found (no such event), invalid_argument (cursor).
+  virtual void list_dead_letters(ListDeadLetters, Reply<DeadLetterPage>) = 0;
+  virtual void get_dead_letter(std::string request_id, Reply<DeadLetterDetail>) = 0;
+  /// What a redrive with this filter would be about. not_found (no such event).
+  virtual void preview_redrive(DeadLetterFilter, Reply<RedrivePreview>) = 0;
+  /// redrive_running, not_found (no such event). Goes on by itself, also across restarts.
+  virtual void redrive(Redrive, Reply<RedriveView>) = 0;
+  /// The newest. not_found: there has been none.
+  virtual void get_redrive(Reply<RedriveView>) = 0;
+  virtual void stop_redrive(Actor, Reply<RedriveView>) = 0;
+  virtual void discard_dead_letters(DiscardDeadLetters, Reply<DiscardResult>) = 0;
+
   virtual void metrics(Reply<Metrics>) = 0;
 
   virtual void receive(Receive, Reply<std::vector<Delivery>>) = 0;

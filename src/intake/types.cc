@@ -96,6 +96,27 @@ std::string_view name(Policy policy) {
   CHECK(false);
 }
 
+std::string_view name(RedriveState state) {
+  switch (state) {
+    case RedriveState::kRunning:
+      return "RUNNING";
+    case RedriveState::kDone:
+      return "DONE";
+    case RedriveState::kStoppedByFailures:
+      return "STOPPED_BY_FAILURES";
+    case RedriveState::kStopped:
+      return "STOPPED";
+  }
+  CHECK(false);
+}
+
+std::optional<FailureClass> parse_failure_class(std::string_view text) {
+  for (const FailureClass each : {FailureClass::kRetryable, FailureClass::kNonRetryable}) {
+    if (text == name(each)) return each;
+  }
+  return std::nullopt;
+}
+
 std::optional<RequestStatus> parse_status(std::string_view text) {
   for (const RequestStatus status : kAllStatuses) {
     if (text == name(status)) return status;

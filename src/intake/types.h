@@ -31,6 +31,14 @@ enum class ResultCode : std::uint8_t {
   kFailedInvalidMessage = 6,
 };
 
+/// How far a redrive is. Durable numbers.
+enum class RedriveState : std::uint8_t {
+  kRunning = 1,
+  kDone = 2,  ///< every request that it put back is final again
+  kStoppedByFailures = 3,
+  kStopped = 4,  ///< by an administrator
+};
+
 enum class FailureClass : std::uint8_t { kNone = 0, kRetryable = 1, kNonRetryable = 2 };
 
 /// Who gets the places. The numbers are durable.
@@ -40,7 +48,8 @@ constexpr bool is_final(RequestStatus s) {
   return s == RequestStatus::kSucceeded || s == RequestStatus::kRejected || s == RequestStatus::kFailedFinal;
 }
 
-/// The one table of allowed transitions. Every change of a status asks it.
+/// The one table of allowed transitions. Every change of a status asks it. A final state is left in one way
+/// only: a dead letter that an administrator has redriven (ADR 9); nothing in the system does it by itself.
 constexpr bool may_become(RequestStatus from, RequestStatus to) {
   switch (from) {
     case RequestStatus::kReceived:
@@ -49,6 +58,8 @@ constexpr bool may_become(RequestStatus from, RequestStatus to) {
       return to == RequestStatus::kProcessing || to == RequestStatus::kFailedFinal;
     case RequestStatus::kProcessing:
       return is_final(to);
+    case RequestStatus::kFailedFinal:
+      return to == RequestStatus::kQueued;  // by a redrive alone
     default:
       return false;
   }
@@ -59,8 +70,10 @@ std::string_view name(RequestStatus);
 std::string_view name(ResultCode);
 std::string_view name(FailureClass);
 std::string_view name(Policy);
+std::string_view name(RedriveState);  ///< "STOPPED_BY_FAILURES"
 std::optional<RequestStatus> parse_status(std::string_view);
 std::optional<Policy> parse_policy(std::string_view);
+std::optional<FailureClass> parse_failure_class(std::string_view);  ///< "RETRYABLE", "NON_RETRYABLE"
 
 /// 1 to 128 of `A-Z a-z 0-9 . _ ~ -`: what may stand in a path.
 bool is_path_id(std::string_view);

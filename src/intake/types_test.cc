@@ -10,10 +10,10 @@ namespace {
 using S = RequestStatus;
 
 TEST(Types, only_these_transitions_are_allowed) {
-  const std::pair<S, S> allowed[] = {{S::kReceived, S::kQueued},       {S::kReceived, S::kFailedFinal},
-                                     {S::kQueued, S::kProcessing},     {S::kQueued, S::kFailedFinal},
-                                     {S::kProcessing, S::kSucceeded},  {S::kProcessing, S::kRejected},
-                                     {S::kProcessing, S::kFailedFinal}};
+  const std::pair<S, S> allowed[] = {
+      {S::kReceived, S::kQueued},        {S::kReceived, S::kFailedFinal}, {S::kQueued, S::kProcessing},
+      {S::kQueued, S::kFailedFinal},     {S::kProcessing, S::kSucceeded}, {S::kProcessing, S::kRejected},
+      {S::kProcessing, S::kFailedFinal}, {S::kFailedFinal, S::kQueued}};  // by a redrive alone
   for (const S from : kAllStatuses) {
     for (const S to : kAllStatuses) {
       const bool expected =

@@ -93,6 +93,58 @@ class IntakeContract : public testing::TestWithParam<EngineKind> {
   std::unique_ptr<EngineUnderTest> engine_;
 };
 
+TEST_P(IntakeContract, DeadLettersAreRedrivenAlsoAcrossARestart) {
+  made("E", 2);
+  const auto ids = take_part_many("E", 4);
+  std::set<std::string> dead;
+  for (int tries = 0; dead.size() < 3; ++tries) {
+    ASSERT_LT(tries, 100);
+    for (const Delivery& delivery : receive(10)) complete(delivery.receipt, WorkResult::kRetry);
+    engine_->advance(1 * kSecond);
+    for (const std::string& id : ids) {
+      if (status(id) == RequestStatus::kFailedFinal) dead.insert(id);
+    }
+  }
+  const auto page =
+      ask<DeadLetterPage>(loop_, [&](auto reply) { service().list_dead_letters({}, std::move(reply)); });
+  EXPECT_EQ(page->total, queue().dead_letters);
+  const auto preview = ask<RedrivePreview>(
+      loop_, [&](auto reply) { service().preview_redrive({.event_id = "E"}, std::move(reply)); });
+  EXPECT_EQ(preview->matching, page->total);
+  const std::string discarded = page->items.back().request_id;
+  EXPECT_EQ(ask<DiscardResult>(loop_,
+                               [&](auto reply) {
+                                 service().discard_dead_letters(
+                                     {{.request_ids = {discarded}}, "not wanted", {"ada", "::1"}},
+                                     std::move(reply));
+                               })
+                ->discarded,
+            1u);
+  const auto start = [&] {
+    return ask<RedriveView>(loop_, [&](auto reply) {
+      service().redrive({{}, 1, 10, {"ada", "::1"}}, std::move(reply));
+    });
+  };
+  ASSERT_TRUE(start().ok());
+  EXPECT_EQ(start().error().code, ErrorCode::kRedriveRunning);
+  engine_->advance(1 * kSecond);
+  engine_->restart();
+  RedriveView now;
+  for (int seconds = 0; seconds < 100; ++seconds) {
+    for (const Delivery& delivery : receive(10)) complete(delivery.receipt, WorkResult::kSucceed);
+    now = *ask<RedriveView>(loop_, [&](auto reply) { service().get_redrive(std::move(reply)); });
+    if (now.state != RedriveState::kRunning) break;
+    EXPECT_TRUE(queue().redrive.has_value());
+    engine_->advance(1 * kSecond);
+  }
+  EXPECT_EQ(now.state, RedriveState::kDone);
+  EXPECT_EQ(now.redriven, now.matching);
+  EXPECT_EQ(now.succeeded + now.rejected, now.redriven);
+  EXPECT_EQ(remaining("E"), 0u);
+  EXPECT_EQ(status(discarded), RequestStatus::kFailedFinal);
+  EXPECT_EQ(queue().dead_letters, 0u);
+}
+
 TEST_P(IntakeContract, OnePersonHasOneRequest) {
   ASSERT_TRUE(put("E", 10)->created);
   const auto first = take_part("E", "ann");

@@ -219,7 +219,7 @@ def test_pause_and_resume_any_number_of_times(make_server, event):
 
 def test_the_queue_has_exactly_the_members_of_the_contract(api):
     stats = api.queue()
-    assert set(stats) == {"visible", "inFlight", "delayed", "oldestAgeSeconds", "deadLetters", "workers"}
+    assert set(stats) == {"visible", "inFlight", "delayed", "oldestAgeSeconds", "deadLetters", "workers", "redrive"}
     assert set(stats["workers"]) == {"running", "paused"}
 
 

@@ -31,6 +31,12 @@ ROUTES = {
     "GET /admin/queues/participations": (READERS, 403),
     "POST /admin/queues/participations/pause": (ADMINS, 403),
     "POST /admin/queues/participations/resume": (ADMINS, 403),
+    "GET /admin/queues/participations/dead-letters": (READERS, 403),
+    "GET /admin/queues/participations/dead-letters/{requestId}": (READERS, 403),
+    "GET /admin/queues/participations/dead-letters/redrive": (READERS, 403),
+    "POST /admin/queues/participations/dead-letters/redrive": (ADMINS, 403),
+    "POST /admin/queues/participations/dead-letters/redrive/stop": (ADMINS, 403),
+    "POST /admin/queues/participations/dead-letters/discard": (ADMINS, 403),
     "GET /admin/users": (READERS, 403),
     "PUT /admin/users/{userId}": (ADMINS, 403),
     "POST /admin/users/{userId}/sign-out": (ADMINS, 403),
@@ -46,8 +52,13 @@ BODIES = {
     "POST /auth/login": {"userId": "owner-1", "password": PASSWORD},
     "PUT /admin/events/{eventId}": event_body(1_000),
     "PUT /admin/users/{userId}": {},
+    "POST /admin/queues/participations/dead-letters/redrive": {"dryRun": True},
+    "POST /admin/queues/participations/dead-letters/discard": {"requestIds": ["nobody"], "reason": "not wanted"},
 }
 STREAM = "GET /admin/live"  # has no end
+ABSENT = ("GET /admin/queues/participations/dead-letters/{requestId}",
+          "GET /admin/queues/participations/dead-letters/redrive",
+          "POST /admin/queues/participations/dead-letters/redrive/stop")  # whoever may learns that there is none
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +112,8 @@ def test_who_may(world, route):
         text = f"{route} as {role}: {response}"
         if role in allowed:
             logout_of_the_secret = route == "POST /auth/logout" and role == SECRET
-            assert response.status in ((400,) if logout_of_the_secret else (200, 201, 202, 204)), text
+            good = (400,) if logout_of_the_secret else (404,) if route in ABSENT else (200, 201, 202, 204)
+            assert response.status in good, text
             continue
         assert response.status == (401 if role == NOBODY else refusal), text
         # A refusal tells nothing that was not in the question.
