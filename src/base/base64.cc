@@ -41,19 +41,27 @@ bool base64url_decode(std::string_view text, std::string& into) {
   if (text.size() % 4 == 1) return false;
   into.resize(text.size() * 3 / 4);
   char* out = into.data();
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : text) {
-    const int value = kValues[static_cast<unsigned char>(c)];
-    if (value < 0) return false;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      *out++ = static_cast<char>(bits >> held & 0xff);
-    }
+  const auto value = [&](std::size_t at) { return int{kValues[static_cast<unsigned char>(text[at])]}; };
+  // Every request carries a token: four characters at a time, and what is not in the alphabet (-1) shows as a
+  // sign at the end.
+  int sign = 0;
+  std::size_t at = 0;
+  for (; at + 4 <= text.size(); at += 4) {
+    const int a = value(at), b = value(at + 1), c = value(at + 2), d = value(at + 3);
+    sign |= a | b | c | d;
+    *out++ = static_cast<char>(a << 2 | b >> 4);
+    *out++ = static_cast<char>(b << 4 | c >> 2);
+    *out++ = static_cast<char>(c << 6 | d);
   }
-  return (bits & ((1U << held) - 1)) == 0;
+  int unused = 0;  // bits of the last character that say nothing: only zero is canonical
+  if (const std::size_t rest = text.size() - at; rest > 0) {
+    const int a = value(at), b = value(at + 1), c = rest == 3 ? value(at + 2) : 0;
+    sign |= a | b | c;
+    *out++ = static_cast<char>(a << 2 | b >> 4);
+    if (rest == 3) *out++ = static_cast<char>(b << 4 | c >> 2);
+    unused = rest == 3 ? c & 0x3 : b & 0xf;
+  }
+  return sign >= 0 && unused == 0;
 }
 
 }  // namespace spillway

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cctype>
 #include <memory>
 #include <string>
 #include <thread>
@@ -73,6 +74,19 @@ TEST(Base64Url, OneSpellingForEachValue) {
   EXPECT_EQ(base64url("\xfb\xff"), "-_8");
   for (const char* bad : {"A", "AB=", "A+", "-_9", "Zh", "a b"})
     EXPECT_FALSE(base64url_decode(bad, back)) << bad;
+  for (const std::string good : {"Zm9vYmFy", "Zm9vYmE", "Zm9vYg"}) {
+    for (std::size_t at = 0; at < good.size(); ++at) {
+      for (int c = 0; c < 256; ++c) {
+        std::string text = good;
+        text[at] = static_cast<char>(c);
+        if (base64url_decode(text, back)) {
+          EXPECT_EQ(base64url(back), text);
+        } else if (at + 1 < good.size()) {
+          EXPECT_FALSE(std::isalnum(c) || c == '-' || c == '_') << text;
+        }
+      }
+    }
+  }
 }
 
 TEST(Bytes, ReadsWhatWasWrittenAndNeverPastTheEnd) {

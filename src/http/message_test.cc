@@ -97,6 +97,22 @@ TEST(ResponseWriter, ControlCharactersDoNotMakeHeaders) {
       "HTTP/1.1 299 \r\nDate: D\r\nContent-Length: 0\r\nLocation: /x  Set-Cookie: a=b\r\nX: a  Y: b\r\n\r\n");
 }
 
+TEST(ResponseWriter, EveryByteAtEveryPlaceOfAField) {
+  for (std::size_t size = 1; size <= 17; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string value(size, 'v');
+        value[at] = static_cast<char>(byte);
+        ByteBuffer out;
+        write_response(out, {.status = 299, .location = value}, {.date = "D", .traceparent = {}});
+        if (byte < 0x20 || byte == 0x7f) value[at] = ' ';
+        ASSERT_EQ(out.view(),
+                  "HTTP/1.1 299 \r\nDate: D\r\nContent-Length: 0\r\nLocation: " + value + "\r\n\r\n");
+      }
+    }
+  }
+}
+
 TEST(Request, WhatAHandlerSees) {
   std::string seen;
   Router router;
