@@ -87,6 +87,9 @@ class EventStream {
   /// `id` and `event` may be empty, and end at their first line break; `data` may have several lines. False
   /// when the stream is closed.
   bool send(std::string_view event, std::string_view data, std::string_view id = {});
+  /// Bytes of it that the peer has not taken yet: who sends much, waits for room below
+  /// limits::kMaxStreamBacklogBytes.
+  std::size_t unsent() const;
   void close();
   /// By close(), by the peer, because the peer did not read, or because the server drains.
   bool closed() const;

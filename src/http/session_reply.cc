@@ -145,8 +145,7 @@ bool Session::begin_stream(Slot* slot) {
 
 void Session::write_chunk(Slot* slot, std::string_view text) {
   ByteBuffer& out = buffer_of(slot);
-  const std::size_t unsent = slot == first_ ? out.size() + beyond_output_ : out.size();
-  if (unsent + text.size() > limits::kMaxStreamBacklogBytes) {
+  if (stream_unsent(slot) + text.size() > limits::kMaxStreamBacklogBytes) {
     aborted_ = true;
     touched();
     return;
@@ -163,6 +162,10 @@ void Session::write_chunk(Slot* slot, std::string_view text) {
   if (slot != first_) queued_bytes_ += out.size() - before;
   slot->last_sent_us = context_.now_us;
   touched();
+}
+
+std::size_t Session::stream_unsent(Slot* slot) {
+  return buffer_of(slot).size() + (slot == first_ ? beyond_output_ : 0);
 }
 
 bool Session::stream_send(Slot* slot, std::string_view event, std::string_view data, std::string_view id) {
@@ -243,6 +246,10 @@ EventStream& EventStream::operator=(EventStream&& other) noexcept {
 
 bool EventStream::send(std::string_view event, std::string_view data, std::string_view id) {
   return slot_ != nullptr && slot_->session != nullptr && slot_->session->stream_send(slot_, event, data, id);
+}
+
+std::size_t EventStream::unsent() const {
+  return slot_ == nullptr || slot_->session == nullptr ? 0 : slot_->session->stream_unsent(slot_);
 }
 
 void EventStream::close() {

@@ -94,6 +94,9 @@ bool LiveFeed::advance(Listener& listener) {
     const auto caller = listener.gate->caller_of(listener.bearer);
     if (!caller || caller->role == identity::Role::kUser) return false;
   }
+  // History comes as fast as the link takes it; only the new, a point a second, is what a peer must keep up
+  // with.
+  if (listener.in_history && listener.stream.unsent() > limits::kLivePieceBytes) return true;
   bool last = true;
   const std::vector<Text> points = points_from(listener.next, last);
   if (!listener.in_history) {

@@ -43,6 +43,9 @@ class LiveFeedTest : public testing::Test {
   /// A listener that has the whole history.
   void listen(http::Client& client, const std::string& token = kSecret) {
     ask(client, token);
+    read_history(client);
+  }
+  void read_history(http::Client& client) {
     while (client.pending.find(R"("last":true})") == std::string::npos) {
       ASSERT_TRUE(client.read_until("\"last\":")) << client.pending.substr(0, 300);
       feed.serve();  // the sampler does this a few times a second
@@ -121,6 +124,23 @@ TEST_F(LiveFeedTest, APeerThatDoesNotReadIsCutOffAndTheOthersAreNot) {
   }
   feed.publish(point(-1));
   EXPECT_TRUE(awake.read_until(R"({"n":-1,)"));
+}
+
+TEST_F(LiveFeedTest, HistoryWaitsForASlowLink) {
+  const std::string big(8'000, ' ');
+  const int kept = static_cast<int>(limits::kLivePoints);
+  for (int i = 0; i < kept; ++i) feed.publish(point(i) + big);
+  http::Client slow(server->port(), 4096), awake(server->port());
+  ask(slow, kSecret);
+  ASSERT_TRUE(slow.read_until("event: history"));
+  // Many times as many chances to overrun it as there are pieces, each certainly taken before the next.
+  listen(awake);
+  for (int i = 0; i < 1'000; ++i) feed.serve();
+  feed.publish(point(kept));
+  ASSERT_TRUE(awake.read_until("{\"n\":" + std::to_string(kept) + ","));
+  EXPECT_EQ(feed.listeners(), 2u) << "nobody is cut off for being slow with what is old";
+  read_history(slow);
+  EXPECT_FALSE(feed.behind());
 }
 
 TEST_F(LiveFeedTest, StreamsEndWhenTheTokenExpiresOrIsRevoked) {
