@@ -9,7 +9,7 @@ packages_of() {
   case $1 in
     build)
       echo build-essential cmake ninja-build ccache mold libboost1.81-dev libboost-json1.81-dev libssl-dev \
-        libfmt-dev libspdlog-dev libcli11-dev libisal-dev libsodium-dev liburing-dev libxxhash-dev
+        libcurl4-openssl-dev libfmt-dev libspdlog-dev libcli11-dev libisal-dev libsodium-dev liburing-dev libxxhash-dev
       ;;
     test) echo libgtest-dev libgmock-dev python3 python3-pytest python3-yaml curl openssl ca-certificates procps ;;
     bench) echo nginx-light redis-server redis-tools python3 ;;

@@ -47,6 +47,17 @@ inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that stil
 inline constexpr std::size_t kMaxStaticFileBytes = 16 * 1024 * 1024;
 inline constexpr std::size_t kMaxStaticBytes = 256 * 1024 * 1024;  ///< all static files together
 
+// Calls to others over HTTP, of one client
+inline constexpr std::size_t kHttpCallsRunning = 64;
+inline constexpr std::size_t kHttpCallsWaiting = 1'024;  ///< past it: refused at once
+inline constexpr Micros kHttpCallWait = 30 * kSecond;    ///< of a call for another one to end
+inline constexpr Micros kHttpCallTimeout = 10 * kSecond;
+inline constexpr Micros kHttpConnectTimeout = 5 * kSecond;  ///< look-up, connection, TLS; within the former
+inline constexpr std::size_t kHttpUrlBytes = 2 * 1024;
+inline constexpr std::size_t kHttpRequestBytes = 64 * 1024;
+inline constexpr std::size_t kHttpAnswerBytes = 64 * 1024;
+inline constexpr std::size_t kHttpAnswerHeaderBytes = 16 * 1024;
+
 // State thread and journal
 inline constexpr std::size_t kInboxTasks = 65'536;          ///< tasks not yet finished; past it: 503
 inline constexpr std::size_t kMaxGroupBytes = 1024 * 1024;  ///< events of one commit

@@ -44,9 +44,9 @@ struct ServerOptions {
       0;                 ///< index of the first Loop; a second server in the process begins after the first
   bool io_uring = true;  ///< false, or where the kernel does not let us: epoll
   std::size_t max_connections = limits::kMaxConnections;
-  std::string tls_certificate_file, tls_key_file;  ///< PEM; both or neither
+  std::string tls_certificate_file = {}, tls_key_file = {};  ///< PEM; both or neither
   /// Off when empty. Called on the http threads, at once; must not block.
-  std::function<void(const AccessEntry&)> access_log;
+  std::function<void(const AccessEntry&)> access_log = {};
   Micros header_timeout_us = limits::kHeaderTimeout;
   Micros body_timeout_us = limits::kBodyTimeout;
   Micros idle_timeout_us = limits::kIdleTimeout;

@@ -33,6 +33,8 @@ ROOMS = {
     "redis": {"clients"},
     "postgres": {"clients"},
 }
+# What the unit tests of a folder need beside what the folder needs: somebody to call.
+TESTS = {"clients": {"http"}}
 
 MAX_FILE_LINES = 500
 MAX_COLUMNS = {"src": 110, "load": 110, "tests": 120, "bench": 120}
@@ -51,6 +53,8 @@ LATER = re.compile(r"\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)) + r")
 def allowed_folders(folder, file_name):
     """The folders that this file may include."""
     allowed = {"base", folder} if folder in SERVICES else EDGES.get(folder, set()) | {folder}
+    if file_name.endswith("_test.cc"):
+        allowed |= TESTS.get(folder, set())
     if folder not in SERVICES | {"identity"}:
         return allowed
     for room, more in ROOMS.items():
