@@ -88,6 +88,7 @@ inline constexpr std::size_t kMaxWaiting = 200'000;      ///< held reads and str
 inline constexpr Micros kMaxWait = 30 * kSecond;         ///< `?wait=`
 inline constexpr std::size_t kMaxPage = 1'000;
 inline constexpr std::size_t kMaxPageScan = 20'000;  ///< requests looked at for one page
+inline constexpr std::size_t kMaxSearchScan = 1'000;  ///< events looked at in one turn of a search by user
 inline constexpr Micros kLongPoll = 20 * kSecond;
 inline constexpr std::size_t kMaxReceive = 1'000;             ///< deliveries of one receive
 inline constexpr std::size_t kMaxFinishedPerReceive = 2'000;  ///< refusals decided by one receive

@@ -67,7 +67,10 @@ struct EventView {
   Timestamp opens_at;
   Timestamp closes_at;
   Policy policy = Policy::kFirstCome;
-  bool created = false;  ///< put_event: made by this call
+  bool created = false;                  ///< put_event: made by this call
+  EventPhase phase = EventPhase::kOpen;  ///< when it was asked
+
+  std::uint64_t taken() const { return capacity_total - capacity_remaining; }
 };
 
 struct ListEvents {
@@ -196,6 +199,21 @@ struct RequestPage {
   StatusCounts counts;
   std::vector<RequestDetail> items;  ///< by queued_at, then request_id; without body and status log
   std::string next_cursor;  ///< empty: this was the last page. A page may be short and still have a next
+};
+
+/// All that is set applies. At least one of user_id, request_id and event_id is.
+struct SearchRequests {
+  std::string user_id = {};
+  std::string request_id = {};
+  std::string event_id = {};
+  std::optional<RequestStatus> status = {};
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor = {};    ///< as in ListRequests, of a search for the same
+};
+struct FoundRequests {
+  /// With user_id: newest first; else as in RequestPage. Without body, attempts and status log.
+  std::vector<RequestDetail> items;
+  std::string next_cursor;  ///< as in RequestPage
 };
 
 struct QueueStats {

@@ -220,7 +220,7 @@ void EmbeddedService::get_request(GetRequest command, Reply<RequestView> reply) 
 void EmbeddedService::put_event(PutEvent command, Reply<EventView> reply) {
   call<EventView>(true, std::move(reply),
                   [this, command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
-                    const Result<EventView> before = machine.event(command.event_id);
+                    const Result<EventView> before = machine.event(command.event_id, now);
                     auto after = machine.decide(command, now, events);
                     if (after && !events.empty()) {
                       to_audit_ =
@@ -232,15 +232,17 @@ void EmbeddedService::put_event(PutEvent command, Reply<EventView> reply) {
 }
 
 void EmbeddedService::get_event(std::string event_id, Reply<EventView> reply) {
-  call<EventView>(false, std::move(reply), [id = std::move(event_id)](Machine& machine, Timestamp, Events&) {
-    return machine.event(id);
-  });
+  call<EventView>(false, std::move(reply),
+                  [id = std::move(event_id)](Machine& machine, Timestamp now, Events&) {
+                    return machine.event(id, now);
+                  });
 }
 
 void EmbeddedService::list_events(ListEvents command, Reply<EventPage> reply) {
-  call<EventPage>(
-      false, std::move(reply),
-      [command = std::move(command)](Machine& machine, Timestamp, Events&) { return machine.list(command); });
+  call<EventPage>(false, std::move(reply),
+                  [command = std::move(command)](Machine& machine, Timestamp now, Events&) {
+                    return machine.list(command, now);
+                  });
 }
 
 void EmbeddedService::get_request_detail(std::string request_id, Reply<RequestDetail> reply) {
@@ -254,6 +256,27 @@ void EmbeddedService::list_requests(ListRequests command, Reply<RequestPage> rep
   call<RequestPage>(
       false, std::move(reply),
       [command = std::move(command)](Machine& machine, Timestamp, Events&) { return machine.list(command); });
+}
+
+struct EmbeddedService::Search {
+  SearchRequests query;
+  Reply<FoundRequests> reply;
+  SearchProgress progress{};  ///< of whoever has it at the time: the state thread, or the loop that asks
+};
+
+void EmbeddedService::search_requests(SearchRequests command, Reply<FoundRequests> reply) {
+  search_on(std::make_shared<Search>(Search{std::move(command), std::move(reply)}));
+}
+
+void EmbeddedService::search_on(std::shared_ptr<Search> search) {
+  Search& s = *search;
+  call<FoundRequests>(
+      false,
+      [this, search = std::move(search)](Result<FoundRequests> page) mutable {
+        if (page && search->progress.more) return search_on(std::move(search));
+        search->reply(std::move(page));
+      },
+      [&s](Machine& machine, Timestamp, Events&) { return machine.find(s.query, s.progress); });
 }
 
 void EmbeddedService::queue_stats(Reply<QueueStats> reply) {

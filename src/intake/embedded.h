@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "base/limits.h"
@@ -59,6 +60,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   void list_events(ListEvents, Reply<EventPage>) override;
   void get_request_detail(std::string request_id, Reply<RequestDetail>) override;
   void list_requests(ListRequests, Reply<RequestPage>) override;
+  void search_requests(SearchRequests, Reply<FoundRequests>) override;
   void queue_stats(Reply<QueueStats>) override;
   void set_paused(bool paused, Actor, Reply<QueueStats>) override;
   void list_dead_letters(ListDeadLetters, Reply<DeadLetterPage>) override;
@@ -87,6 +89,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   template <class End>
   class EndTask;
   class ReceiveTask;
+  struct Search;
 
   QueueStats stats(Timestamp now) const;
   template <class R, class Decide>
@@ -96,6 +99,8 @@ class EmbeddedService final : public Service, public journal::Resident {
   void commit(journal::Turn&, const Events&);
   /// Keeps the counters of final states. Called after the event was applied.
   void count_finished(const Event&, Timestamp now);
+  /// Others have their turn in between.
+  void search_on(std::shared_ptr<Search>);
   void record_audit(journal::Turn&);
   void wake_waiting(journal::Turn&, std::uint64_t request_number);
   void serve_receivers(journal::Turn&);

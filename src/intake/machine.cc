@@ -19,6 +19,12 @@ Error unknown_event() { return not_found("no such event"); }
 Error unknown_request() { return not_found("no such request"); }
 Error bad_cursor() { return invalid_argument("cursor is not one that this list has given"); }
 
+/// As decide(Participate) has it.
+EventPhase phase_at(Timestamp now, Timestamp opens_at, Timestamp closes_at) {
+  if (now < opens_at) return EventPhase::kPending;
+  return closes_at && now >= closes_at ? EventPhase::kClosed : EventPhase::kOpen;
+}
+
 bool same(const EventState& event, const PutEvent& command) {
   return event.title == command.title && event.capacity_total == command.capacity_total &&
          event.opens_at == command.opens_at && event.closes_at == command.closes_at &&
@@ -148,9 +154,15 @@ Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events
                               command.opens_at, command.closes_at, command.policy});
   }
   const std::uint64_t taken = created ? 0 : before->taken();
-  return EventView{
-      command.event_id, command.title,     command.capacity_total, command.capacity_total - taken,
-      command.opens_at, command.closes_at, command.policy,         created};
+  return EventView{command.event_id,
+                   command.title,
+                   command.capacity_total,
+                   command.capacity_total - taken,
+                   command.opens_at,
+                   command.closes_at,
+                   command.policy,
+                   created,
+                   phase_at(now, command.opens_at, command.closes_at)};
 }
 
 QueueStats Machine::decide_paused(bool paused, Timestamp now, Events& out) const {
@@ -162,9 +174,16 @@ QueueStats Machine::decide_paused(bool paused, Timestamp now, Events& out) const
 
 // ---- Reads ------------------------------------------------------------------------------------------------
 
-EventView MachineState::view(const EventState& e) const {
-  return {e.id,       e.title,     e.capacity_total, e.capacity_total - e.taken(),
-          e.opens_at, e.closes_at, e.policy,         false};
+EventView MachineState::view(const EventState& e, Timestamp now) const {
+  return {e.id,
+          e.title,
+          e.capacity_total,
+          e.capacity_total - e.taken(),
+          e.opens_at,
+          e.closes_at,
+          e.policy,
+          false,
+          phase_at(now, e.opens_at, e.closes_at)};
 }
 
 std::vector<StatusLogEntry> MachineState::status_log(std::uint64_t number, const Record& r) const {
@@ -257,6 +276,16 @@ RequestDetail MachineState::detail(std::uint64_t number, const Record& r) const 
           redrives(number, r)};
 }
 
+RequestDetail MachineState::summary(std::uint64_t number, const Record& r) const {
+  RequestDetail told;
+  told.view = view(number, r);
+  told.user_id = requests.user_id(number, r);
+  told.receive_count = r.receive_count();
+  told.failure_class = r.failure;
+  told.redrives = redrives(number, r);
+  return told;
+}
+
 RequestView MachineState::view(std::uint64_t number, const Record& r) const {
   const EventState& event = event_of(r);
   RequestView view{intake::request_id(seed, number),
@@ -287,13 +316,13 @@ Result<RequestDetail> Machine::request_detail(std::string_view request_id) const
   return s.detail(number, *r);
 }
 
-Result<EventView> Machine::event(std::string_view event_id) const {
+Result<EventView> Machine::event(std::string_view event_id, Timestamp now) const {
   const EventState* event = state_->find_event(event_id);
   if (event == nullptr) return unknown_event();
-  return state_->view(*event);
+  return state_->view(*event, now);
 }
 
-Result<EventPage> Machine::list(const ListEvents& query) const {
+Result<EventPage> Machine::list(const ListEvents& query, Timestamp now) const {
   const auto& events = state_->events;
   std::size_t at = 0;
   const auto [end, failed] =
@@ -305,7 +334,7 @@ Result<EventPage> Machine::list(const ListEvents& query) const {
   EventPage page;
   const std::size_t limit = std::min<std::size_t>(query.limit, limits::kMaxPage);
   for (; at < events.size() && page.items.size() < limit; ++at) {
-    page.items.push_back(state_->view(*events[at]));
+    page.items.push_back(state_->view(*events[at], now));
   }
   if (at < events.size()) page.next_cursor = std::to_string(at);
   return page;
@@ -327,14 +356,7 @@ Result<RequestPage> Machine::list(const ListRequests& query) const {
   for (std::size_t looked_at = 0; number != 0; ++looked_at) {
     const Record& r = s.requests.at(number);
     if (!query.status || *query.status == r.status) {
-      page.items.push_back({s.view(number, r),
-                            std::string(s.requests.user_id(number, r)),
-                            "",
-                            r.receive_count(),
-                            r.failure,
-                            {},
-                            {},
-                            s.redrives(number, r)});
+      page.items.push_back(s.summary(number, r));
     }
     if (r.next() != 0 && (page.items.size() >= limit || looked_at + 1 >= limits::kMaxPageScan)) {
       page.next_cursor.resize(8);

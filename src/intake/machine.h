@@ -37,6 +37,13 @@ struct RequestSummary {
   bool redriven = false;  ///< its time in the queue says nothing about the queue
 };
 
+/// How far a search by user is.
+struct SearchProgress {
+  bool more = false;
+  std::uint32_t next_event = 0;
+  std::vector<std::uint64_t> newest;  ///< found so far, from the newest on: one more than the page holds
+};
+
 /// intake's state and its rules, in memory.
 ///
 /// Operation: decide*() refuse or propose and change nothing; what they propose is appended to `out` and
@@ -99,9 +106,9 @@ class Machine {
   /// not_found for an unknown one and for somebody else's.
   Result<RequestView> request(std::string_view request_id, std::string_view user_id) const;
   Result<RequestDetail> request_detail(std::string_view request_id) const;
-  Result<EventView> event(std::string_view event_id) const;
+  Result<EventView> event(std::string_view event_id, Timestamp now) const;
   /// not_found (no such event), invalid_argument (cursor).
-  Result<EventPage> list(const ListEvents&) const;
+  Result<EventPage> list(const ListEvents&, Timestamp now) const;
   Result<RequestPage> list(const ListRequests&) const;
   /// not_found (no such event), invalid_argument (cursor).
   Result<DeadLetterPage> list(const ListDeadLetters&) const;
@@ -111,6 +118,10 @@ class Machine {
   Result<RedrivePreview> preview_redrive(const DeadLetterFilter&) const;
   /// The newest; not_found when there has been none.
   Result<RedriveView> redrive() const;
+  /// By user costs a look at every event, limits::kMaxSearchScan of them in one call: while it leaves
+  /// `progress.more` the answer is empty, and the same is to be asked again with the same `progress`.
+  /// not_found (no such event), invalid_argument (cursor).
+  Result<FoundRequests> find(const SearchRequests&, SearchProgress& progress) const;
   QueueStats queue_stats(Timestamp now) const;
   /// True when a receive would find something to do: what a long poll waits for.
   bool has_due_work() const;

@@ -148,7 +148,7 @@ class MachineFixture {
   }
   RequestStatus status(std::uint64_t number) const { return detail(number).view.status; }
   std::uint64_t remaining(const std::string& event) const {
-    return machine_.event(event)->capacity_remaining;
+    return machine_.event(event, at(0))->capacity_remaining;
   }
 
   /// A machine made from a snapshot of this one.

@@ -220,12 +220,14 @@ struct MachineState {
     return record.has_notes ? &notes.find(number)->second : nullptr;
   }
 
-  EventView view(const EventState&) const;
+  EventView view(const EventState&, Timestamp now) const;
   RequestView view(std::uint64_t number, const Record&) const;
   QueueStats stats(Timestamp now) const;
   std::vector<StatusLogEntry> status_log(std::uint64_t number, const Record&) const;
   std::vector<Attempt> attempts(std::uint64_t number, const Record&) const;
   RequestDetail detail(std::uint64_t number, const Record&) const;
+  /// The same without body, attempts and status log.
+  RequestDetail summary(std::uint64_t number, const Record&) const;
   std::uint32_t redrives(std::uint64_t number, const Record& r) const {
     return r.has_notes ? notes.find(number)->second.redrives : 0;
   }

@@ -42,20 +42,6 @@ std::string to_json(const RequestView& view) {
   return out;
 }
 
-void append_detail(JsonWriter& json, const RequestDetail& detail, bool whole) {
-  json.open_object();
-  append_view(json, detail.view);
-  json.member("userId", detail.user_id).member("receiveCount", detail.receive_count);
-  if (detail.failure_class != FailureClass::kNone) json.member("failureClass", name(detail.failure_class));
-  if (detail.redrives != 0) json.member("redrives", detail.redrives);
-  if (whole) {
-    if (!detail.body.empty()) json.key("body").raw(detail.body);
-    append_attempts(json, detail.attempts);
-    append_status_log(json, detail.status_log);
-  }
-  json.close_object();
-}
-
 std::string to_json(const RequestDetail& detail) {
   std::string out;
   JsonWriter json(out);
@@ -66,9 +52,10 @@ std::string to_json(const RequestDetail& detail) {
 void append_event(JsonWriter& json, const EventView& event) {
   json.open_object().member("eventId", event.event_id).member("title", event.title);
   json.member("capacityTotal", event.capacity_total).member("capacityRemaining", event.capacity_remaining);
+  json.member("taken", event.taken());
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
-  json.member("policy", name(event.policy)).close_object();
+  json.member("policy", name(event.policy)).member("state", name(event.phase)).close_object();
 }
 
 std::string to_json(const EventView& event) {
@@ -180,13 +167,9 @@ Result<PutEvent> read_event(const Request& request) {
 Result<ListRequests> read_list(const Request& request) {
   ListRequests command;
   command.event_id = request.param(0);
-  if (const auto status = request.query("status"); status && !status->empty()) {
-    command.status = parse_status(*status);
-    if (!command.status) {
-      return invalid_argument(
-          "status must be one of RECEIVED QUEUED PROCESSING SUCCEEDED REJECTED FAILED_FINAL");
-    }
-  }
+  auto status = read_status(request);
+  if (!status) return status.error();
+  command.status = *status;
   if (Status page = read_page(request, command.limit, command.cursor); !page) return page.error();
   return command;
 }
@@ -341,6 +324,31 @@ void add_admin_routes(http::Router& router, const RouteContext& context) {
 
 }  // namespace
 
+void append_detail(JsonWriter& json, const RequestDetail& detail, bool whole) {
+  json.open_object();
+  append_view(json, detail.view);
+  json.member("userId", detail.user_id).member("receiveCount", detail.receive_count);
+  if (detail.failure_class != FailureClass::kNone) json.member("failureClass", name(detail.failure_class));
+  if (detail.redrives != 0) json.member("redrives", detail.redrives);
+  if (whole) {
+    if (!detail.body.empty()) json.key("body").raw(detail.body);
+    append_attempts(json, detail.attempts);
+    append_status_log(json, detail.status_log);
+  }
+  json.close_object();
+}
+
+Result<std::optional<RequestStatus>> read_status(const Request& request) {
+  const auto text = request.query("status");
+  if (!text || text->empty()) return std::optional<RequestStatus>();
+  const auto status = parse_status(*text);
+  if (!status) {
+    return invalid_argument(
+        "status must be one of RECEIVED QUEUED PROCESSING SUCCEEDED REJECTED FAILED_FINAL");
+  }
+  return status;
+}
+
 Status read_page(const Request& request, std::uint32_t& limit, std::string& cursor) {
   if (const auto text = request.query("limit")) {
     const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), limit);
@@ -364,6 +372,7 @@ void add_routes(http::Router& router, RouteContext context) {
   router.add(Method::kGet, "/requests/{requestId}", with(get_request));
   router.add(Method::kGet, "/requests/{requestId}/stream", with(stream_request));
   add_admin_routes(router, context);
+  add_search_routes(router, context);
   add_dead_letter_routes(router, context);
 }
 

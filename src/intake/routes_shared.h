@@ -41,11 +41,15 @@ Reply<T> answer(http::Exchange exchange, Body body) {
 
 /// The members of a query that ask for a page: `limit`, from 1 to limits::kMaxPage, and `cursor`.
 Status read_page(const http::Request&, std::uint32_t& limit, std::string& cursor);
+Result<std::optional<RequestStatus>> read_status(const http::Request&);
+/// `whole`: with body, attempts and status log.
+void append_detail(JsonWriter&, const RequestDetail&, bool whole);
 /// The members "attempts" and "statusLog".
 void append_attempts(JsonWriter&, const std::vector<Attempt>&);
 void append_status_log(JsonWriter&, const std::vector<StatusLogEntry>&);
 void append_redrive(JsonWriter&, const RedriveView&);
 
+void add_search_routes(http::Router&, const RouteContext&);
 void add_dead_letter_routes(http::Router&, const RouteContext&);
 
 }  // namespace spillway::intake

@@ -29,6 +29,8 @@ class Service {
   virtual void list_events(ListEvents, Reply<EventPage>) = 0;
   virtual void get_request_detail(std::string request_id, Reply<RequestDetail>) = 0;
   virtual void list_requests(ListRequests, Reply<RequestPage>) = 0;
+  /// not_found (no such event), invalid_argument (cursor).
+  virtual void search_requests(SearchRequests, Reply<FoundRequests>) = 0;
   virtual void queue_stats(Reply<QueueStats>) = 0;
   virtual void set_paused(bool paused, Actor, Reply<QueueStats>) = 0;
 

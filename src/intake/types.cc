@@ -56,6 +56,18 @@ std::string_view name(RequestStatus status) {
   CHECK(false);
 }
 
+std::string_view name(EventPhase phase) {
+  switch (phase) {
+    case EventPhase::kPending:
+      return "PENDING";
+    case EventPhase::kOpen:
+      return "OPEN";
+    case EventPhase::kClosed:
+      return "CLOSED";
+  }
+  CHECK(false);
+}
+
 std::string_view name(ResultCode code) {
   switch (code) {
     case ResultCode::kNone:

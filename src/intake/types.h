@@ -65,11 +65,15 @@ constexpr bool may_become(RequestStatus from, RequestStatus to) {
   }
 }
 
+/// Whether a participation event takes people, by its times: kOpen from opensAt on and before closesAt.
+enum class EventPhase : std::uint8_t { kPending, kOpen, kClosed };
+
 /// The names of the API: "QUEUED", "REJECTED_CAPACITY", "RETRYABLE", "FIRST_COME".
 std::string_view name(RequestStatus);
 std::string_view name(ResultCode);
 std::string_view name(FailureClass);
 std::string_view name(Policy);
+std::string_view name(EventPhase);    ///< "PENDING", "OPEN", "CLOSED"
 std::string_view name(RedriveState);  ///< "STOPPED_BY_FAILURES"
 std::optional<RequestStatus> parse_status(std::string_view);
 std::optional<Policy> parse_policy(std::string_view);

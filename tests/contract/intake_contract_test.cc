@@ -93,6 +93,52 @@ class IntakeContract : public testing::TestWithParam<EngineKind> {
   std::unique_ptr<EngineUnderTest> engine_;
 };
 
+TEST_P(IntakeContract, RequestsAreFoundByUserByIdAndByEvent) {
+  for (const char* event : {"A", "B", "C"}) made(event, 1);
+  std::vector<std::string> anns;
+  for (const char* event : {"B", "C", "A"}) {
+    anns.insert(anns.begin(), take_part(event, "ann")->request_id);
+    ASSERT_TRUE(take_part(event, "bob").ok());
+  }
+  const auto find = [&](SearchRequests query, std::string* next = nullptr) {
+    const auto page = ask<FoundRequests>(
+        loop_, [&](auto reply) { service().search_requests(std::move(query), std::move(reply)); });
+    std::vector<std::string> ids;
+    for (const RequestDetail& item : page->items) ids.push_back(item.view.request_id);
+    if (next != nullptr) *next = page->next_cursor;
+    return ids;
+  };
+  EXPECT_EQ(find({.user_id = "ann"}), anns);
+  EXPECT_EQ(find({.user_id = "ann", .event_id = "C"}), std::vector{anns[1]});
+  EXPECT_EQ(find({.request_id = anns[2]}), std::vector{anns[2]});
+  EXPECT_EQ(find({.user_id = "bob", .request_id = anns[2]}), std::vector<std::string>{});
+  EXPECT_EQ(find({.event_id = "A"}).size(), 2u);
+  EXPECT_EQ(find({.user_id = "ann", .status = RequestStatus::kSucceeded}), std::vector<std::string>{});
+  std::string next;
+  EXPECT_EQ(find({.user_id = "ann", .limit = 2}, &next), (std::vector{anns[0], anns[1]}));
+  EXPECT_EQ(find({.user_id = "ann", .limit = 2, .cursor = next}, &next), std::vector{anns[2]});
+  EXPECT_EQ(next, "");
+  work_off();
+  engine_->restart();
+  EXPECT_EQ(find({.user_id = "ann", .status = RequestStatus::kSucceeded}), anns);
+  EXPECT_EQ(find({.event_id = "A", .status = RequestStatus::kRejected}).size(), 1u);
+  const auto unknown = ask<FoundRequests>(
+      loop_, [&](auto reply) { service().search_requests({.event_id = "NONE"}, std::move(reply)); });
+  EXPECT_EQ(unknown.error().code, ErrorCode::kNotFound);
+}
+
+TEST_P(IntakeContract, AnEventTellsWhetherItIsOpen) {
+  made("E", 2, now() + 10 * kSecond, now() + 20 * kSecond);
+  const auto phase = [&] {
+    return ask<EventView>(loop_, [&](auto reply) { service().get_event("E", std::move(reply)); })->phase;
+  };
+  EXPECT_EQ(phase(), EventPhase::kPending);
+  engine_->advance(10 * kSecond);
+  EXPECT_EQ(phase(), EventPhase::kOpen);
+  engine_->advance(10 * kSecond);
+  EXPECT_EQ(phase(), EventPhase::kClosed);
+}
+
 TEST_P(IntakeContract, DeadLettersAreRedrivenAlsoAcrossARestart) {
   made("E", 2);
   const auto ids = take_part_many("E", 4);

@@ -69,7 +69,8 @@ def test_the_states_and_results_are_those_of_the_source(document):
     for described_names in (schemas["RequestStatus"]["enum"], schemas["ResultCode"]["enum"]):
         assert set(described_names) <= names
     assert names - set(schemas["RequestStatus"]["enum"]) - set(schemas["ResultCode"]["enum"]) == {
-        "RETRYABLE", "NON_RETRYABLE", "FIRST_COME", *schemas["Redrive"]["properties"]["state"]["enum"]}
+        "RETRYABLE", "NON_RETRYABLE", "FIRST_COME", *schemas["Redrive"]["properties"]["state"]["enum"],
+        *schemas["Event"]["allOf"][1]["properties"]["state"]["enum"]}
 
 
 def references(node):

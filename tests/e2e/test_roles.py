@@ -27,6 +27,7 @@ ROUTES = {
     "GET /admin/events": (READERS, 403),
     "GET /admin/events/{eventId}": (READERS, 403),
     "GET /admin/events/{eventId}/requests": (READERS, 403),
+    "GET /admin/requests": (READERS, 403),
     "GET /admin/requests/{requestId}": (READERS, 403),
     "GET /admin/queues/participations": (READERS, 403),
     "POST /admin/queues/participations/pause": (ADMINS, 403),
@@ -55,6 +56,7 @@ BODIES = {
     "POST /admin/queues/participations/dead-letters/redrive": {"dryRun": True},
     "POST /admin/queues/participations/dead-letters/discard": {"requestIds": ["nobody"], "reason": "not wanted"},
 }
+QUERIES = {"GET /admin/requests": "?userId=owner-1"}
 STREAM = "GET /admin/live"  # has no end
 ABSENT = ("GET /admin/queues/participations/dead-letters/{requestId}",
           "GET /admin/queues/participations/dead-letters/redrive",
@@ -98,6 +100,7 @@ def test_who_may(world, route):
     api, tokens, request, login = world
     method, pattern = route.split()
     path = pattern.format(eventId="EVT", requestId=request, userId="victim") if "{" in pattern else pattern
+    path += QUERIES.get(route, "")
     allowed, refusal = ROUTES[route]
     for role in EVERYBODY:
         token = tokens.get(role)

@@ -54,7 +54,7 @@ Result<EventView> Model::put_event(const PutEvent& c, Timestamp now) {
       return Error{ErrorCode::kCapacityBelowTaken, ""};
   }
   events_[c.event_id].as_put = c;
-  EventView after = view(events_.at(c.event_id));
+  EventView after = view(events_.at(c.event_id), now);
   after.created = created;
   return after;
 }
@@ -247,10 +247,15 @@ QueueStats Model::stats(Timestamp now) const {
   return stats;
 }
 
-EventView Model::view(const Event& event) const {
+EventView Model::view(const Event& event, Timestamp now) const {
   const PutEvent& p = event.as_put;
+  const bool closed = p.closes_at && p.closes_at <= now;
+  const EventPhase phase = closed              ? EventPhase::kClosed
+                           : p.opens_at <= now ? EventPhase::kOpen
+                                               : EventPhase::kPending;
   return {p.event_id, p.title,     p.capacity_total, p.capacity_total - event.taken,
-          p.opens_at, p.closes_at, p.policy,         false};
+          p.opens_at, p.closes_at, p.policy,         false,
+          phase};
 }
 
 RequestDetail Model::detail(std::uint64_t number) const {

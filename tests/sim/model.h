@@ -64,7 +64,7 @@ class Model {
   void restart(Timestamp now);
 
   QueueStats stats(Timestamp now) const;
-  EventView view(const Event&) const;
+  EventView view(const Event&, Timestamp now) const;
   RequestDetail detail(std::uint64_t number) const;
   /// As pages show them: all of an event, without body and log.
   std::vector<RequestDetail> list(const std::string& event, std::optional<RequestStatus> status) const;

@@ -140,14 +140,14 @@ class StatusGoesBack final : public Plant {
 
 class ClosedAccepts final : public Plant {
   void command(Participate& c, Timestamp& now, const Machine& m) override {
-    const auto event = m.event(c.event_id);
+    const auto event = m.event(c.event_id, now);
     if (event.ok() && event->closes_at && now >= event->closes_at) now = event->closes_at - 1;
   }
 };
 
 class OpensEarly final : public Plant {
   void command(Participate& c, Timestamp& now, const Machine& m) override {
-    const auto event = m.event(c.event_id);
+    const auto event = m.event(c.event_id, now);
     if (event.ok() && now < event->opens_at) now = event->opens_at;
   }
 };
@@ -202,7 +202,7 @@ std::unique_ptr<Plant> capacity_cannot_grow() {
   return std::make_unique<Drops>([](const Event& event, const Machine& m) {
     const auto* put = std::get_if<EventPut>(&event);
     if (put == nullptr) return false;
-    const auto before = m.event(put->id);
+    const auto before = m.event(put->id, put->at);
     return before.ok() && put->capacity_total > before->capacity_total;
   });
 }

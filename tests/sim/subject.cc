@@ -71,8 +71,8 @@ Result<RequestView> Subject::request(const std::string& id, const std::string& u
   return view;
 }
 
-Result<EventView> Subject::event(const std::string& id) const {
-  auto view = machine_->event(id);
+Result<EventView> Subject::event(const std::string& id, Timestamp now) const {
+  auto view = machine_->event(id, now);
   if (view.ok()) plant_.reply(*view);
   return view;
 }

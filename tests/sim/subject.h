@@ -32,7 +32,7 @@ class Subject {
   void restart(Timestamp now);
 
   Result<RequestView> request(const std::string& id, const std::string& user) const;
-  Result<EventView> event(const std::string& id) const;
+  Result<EventView> event(const std::string& id, Timestamp now) const;
   const Machine& machine() const { return *machine_; }
 
   /// How many events there are, and how many are durable.

@@ -266,7 +266,7 @@ void World::someone_asks() {
 void World::operator_lists() {
   const std::string event = some_event();
   if (!model_.events().contains(event)) {
-    expect_same("list", text(subject_.event(event)), "not_found");
+    expect_same("list", text(subject_.event(event, now_)), "not_found");
     return;
   }
   const bool filtered = one_in(2);

@@ -69,7 +69,7 @@ void World::check_everything() {
     check_shown(number);
   }
   for (const auto& [id, event] : model_.events()) {
-    expect_same("event", text(subject_.event(id)), text(model_.view(event)));
+    expect_same("event", text(subject_.event(id, now_)), text(model_.view(event, now_)));
     if (!event.requests.empty()) check_event(event);
   }
   // What was forgotten is gone for those who ask, and from our notes.
