@@ -41,7 +41,7 @@ std::string_view reason_of(const Note& note) {
     case Note::Cause::kRestart:
       return "its worker stopped";
     case Note::Cause::kLast:
-      return "failed";
+      return {};  // as it was told while it was the last
   }
   CHECK(false);
 }

@@ -187,7 +187,7 @@ class Evolver {
     redrive.redriven += e.numbers.size();
     const auto paid = static_cast<Micros>(e.numbers.size()) * kSecond / redrive.rate;
     // What was not used within a second is lost: no burst after a time without progress.
-    redrive.paid_until = std::max(redrive.paid_until + paid, Timestamp{e.at.us - kSecond});
+    redrive.paid_until = std::max(redrive.paid_until, Timestamp{e.at.us - kSecond}) + paid;
     s_.digest += s_.hash_redrive();
     index_touched();
   }
