@@ -3,6 +3,11 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <set>
+
 #include "intake/machine_fixture.h"
 
 namespace spillway::intake {
@@ -185,6 +190,24 @@ TEST(Events, tell_which_requests_they_change) {
   const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3}, {}, {}, {7}, {}, {}};
   const auto all = golden();
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(changed(all[i].event), expected[i]);
+}
+
+/// A fuzzer finds its way to what it has an example of.
+TEST(Events, TheFuzzersCorpusHasOneOfEveryType) {
+  std::set<std::uint8_t> seen;
+  const std::filesystem::path corpus = SPILLWAY_SOURCE_DIR "/tests/fuzz/corpus/intake_event";
+  for (const auto& file : std::filesystem::directory_iterator(corpus)) {
+    std::ifstream in(file.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+    ASSERT_GE(bytes.size(), 2u) << file.path();
+    const std::string payload = bytes.substr(2);
+    const auto event =
+        decode(static_cast<std::uint8_t>(bytes[0]), static_cast<std::uint8_t>(bytes[1]), payload);
+    ASSERT_TRUE(event.ok()) << file.path();
+    EXPECT_EQ(hex(encoded(*event)), hex(payload)) << file.path();
+    seen.insert(type(*event));
+  }
+  EXPECT_EQ(seen.size(), std::variant_size_v<Event>);
 }
 
 }  // namespace
