@@ -25,9 +25,13 @@ void report(const Tally& t) {
   fmt::print(
       "accepted {} duplicates {} refused {} (overloaded {}) delivered {} redelivered {} applied {} stale {}\n"
       "events {} winners {} forgotten {} crashes {} lost before durable {} snapshots {} full comparisons "
-      "{}\n",
+      "{}\n"
+      "redrives {} (the largest of {}, {} stopped by failures), discarded {}, redriven and won {}, dead in "
+      "the "
+      "end {}\n",
       t.accepted, t.duplicates, t.refused, t.overloaded, t.delivered, t.redelivered, t.applied, t.stale,
-      t.events, t.winners, t.forgotten, t.crashes, t.lost_events, t.snapshots, t.comparisons);
+      t.events, t.winners, t.forgotten, t.crashes, t.lost_events, t.snapshots, t.comparisons, t.redrives,
+      t.redriven, t.stopped_by_failures, t.discarded, t.redriven_winners, t.dead_letters);
 }
 
 }  // namespace

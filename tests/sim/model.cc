@@ -1,6 +1,7 @@
 #include "model.h"
 
 #include <algorithm>
+#include <deque>
 
 namespace spillway::intake::sim {
 
@@ -62,45 +63,64 @@ Result<EventView> Model::put_event(const PutEvent& c, Timestamp now) {
 std::vector<Delivery> Model::receive(const Receive& c, Timestamp now) {
   std::vector<Delivery> deliveries;
   if (paused_) return deliveries;
-  std::map<std::string, std::uint64_t> kept;
-  std::set<std::string> blocked;
+  // Those with a place go before those without, each by number: that is the order in which they were taken.
+  struct Waiting {
+    std::deque<std::uint64_t> with_place, without;
+    std::uint64_t kept = 0;
+  };
+  std::map<std::string, Waiting> lines;
+  for (const std::uint64_t number : unfinished_) {
+    const Request& r = requests_.at(number);
+    if (r.phase == Phase::kVisible) lines[r.event].with_place.push_back(number);
+    if (r.phase == Phase::kLine) lines[r.event].without.push_back(number);
+  }
+  for (auto& [id, line] : lines) line.kept = kept_places(events_.at(id));
+  const auto is_late = [&](const Request& r) {
+    const Timestamp closes_at = events_.at(r.event).as_put.closes_at;
+    return closes_at && r.queued_at >= closes_at;
+  };
+  const auto next_of = [&](const std::string& id, const Waiting& line) -> std::uint64_t {
+    if (!line.with_place.empty()) return line.with_place.front();
+    if (line.without.empty()) return 0;
+    const Event& event = events_.at(id);
+    const bool full = event.taken + line.kept >= event.as_put.capacity_total;
+    const bool blocked = full && line.kept > 0 && !is_late(requests_.at(line.without.front()));
+    return blocked ? 0 : line.without.front();
+  };
   std::size_t refused = 0;
-  const std::vector<std::uint64_t> in_order(unfinished_.begin(), unfinished_.end());
-  for (const std::uint64_t number : in_order) {
+  for (;;) {
+    std::uint64_t number = 0;
+    for (const auto& [id, line] : lines) {
+      const std::uint64_t first = next_of(id, line);
+      if (first != 0 && (number == 0 || first < number)) number = first;
+    }
+    if (number == 0) break;
     Request& r = requests_.at(number);
-    if (r.phase != Phase::kLine && r.phase != Phase::kVisible) continue;
     const Event& event = events_.at(r.event);
-    if (r.phase == Phase::kLine && blocked.contains(r.event)) continue;
-    if (!kept.contains(r.event)) kept[r.event] = kept_places(event);
-    std::uint64_t& places = kept.at(r.event);
-    const bool late = event.as_put.closes_at && r.queued_at >= event.as_put.closes_at;
-    const bool has_place = r.phase == Phase::kVisible || event.taken + places < event.as_put.capacity_total;
-    if (!late && !has_place && places > 0) {
-      blocked.insert(r.event);
-      continue;
-    }
-    if (late || !has_place) {
-      if (refused == limits::kMaxFinishedPerReceive) break;
-      ++refused;
-      if (r.phase == Phase::kVisible) --places;
-      if (r.status == S::kQueued) {
-        r.started_at = now;
-        r.log.push_back({S::kProcessing, now, ""});
-      }
-      const ResultCode code = late ? ResultCode::kRejectedClosed : ResultCode::kRejectedCapacity;
-      finish(number, S::kRejected, code, FailureClass::kNonRetryable, now, std::string(name(code)));
-      continue;
-    }
-    if (deliveries.size() == c.max) break;
-    if (r.phase == Phase::kLine) {
-      ++places;
+    Waiting& line = lines.at(r.event);
+    const bool had_place = r.phase == Phase::kVisible;
+    const bool late = is_late(r);
+    const bool has_place = had_place || event.taken + line.kept < event.as_put.capacity_total;
+    if (late || !has_place ? refused == limits::kMaxFinishedPerReceive : deliveries.size() == c.max) break;
+    (had_place ? line.with_place : line.without).pop_front();
+    if (r.status == S::kQueued) {
       r.status = S::kProcessing;
       r.started_at = now;
       r.log.push_back({S::kProcessing, now, ""});
     }
+    if (late || !has_place) {
+      ++refused;
+      if (had_place) --line.kept;
+      const ResultCode code = late ? ResultCode::kRejectedClosed : ResultCode::kRejectedCapacity;
+      finish(number, S::kRejected, code, FailureClass::kNonRetryable, now, std::string(name(code)));
+      continue;
+    }
+    if (!had_place) ++line.kept;
     r.phase = Phase::kInFlight;
     r.until = now + c.visibility_us;
     ++r.receive_count;
+    ++r.tries;
+    r.attempts.push_back({r.receive_count, now, {}, AttemptOutcome::kRunning, ""});
     deliveries.push_back(
         {{request_id(seed_, number), r.receive_count}, r.event, r.user, r.body, r.queued_at});
   }
@@ -134,6 +154,16 @@ void Model::finish(std::uint64_t number, S status, ResultCode result, FailureCla
   r.finished_at = now;
   r.log.push_back({status, now, reason});
   unfinished_.erase(number);
+  if (r.redriven_by == 0 || r.redriven_by != redrive_->id) return;
+  ++(status == S::kSucceeded  ? redrive_->view.succeeded
+     : status == S::kRejected ? redrive_->view.rejected
+                              : redrive_->view.failed_again);
+}
+
+void Model::end_attempt(Request& r, Timestamp now, AttemptOutcome outcome, const std::string& reason) {
+  r.attempts.back().ended_at = now;
+  r.attempts.back().outcome = outcome;
+  r.attempts.back().reason = reason;
 }
 
 void Model::try_failed(std::uint64_t number, Timestamp now, const std::string& reason) {
@@ -156,18 +186,25 @@ Acks Model::complete(const Complete& c, Timestamp now) {
       return o.reason.empty() ? std::string(name(code)) : o.reason;
     };
     if (o.result == WorkResult::kSucceed) {
+      end_attempt(r, now, AttemptOutcome::kSucceeded, o.reason);
       ++events_.at(r.event).taken;
       finish(number, S::kSucceeded, ResultCode::kSuccess, FailureClass::kNone, now, o.reason);
     } else if (o.result == WorkResult::kReject) {
+      end_attempt(r, now, AttemptOutcome::kRejected, o.reason);
       finish(number, S::kRejected, o.result_code, FailureClass::kNonRetryable, now, reason(o.result_code));
     } else if (o.result == WorkResult::kInvalid) {
+      end_attempt(r, now, AttemptOutcome::kFailed, o.reason);
       finish(number, S::kFailedFinal, ResultCode::kFailedInvalidMessage, FailureClass::kNonRetryable, now,
              reason(ResultCode::kFailedInvalidMessage));
-    } else if (r.receive_count >= rules_.max_receive_count) {
+    } else if (r.tries >= rules_.max_receive_count) {
+      end_attempt(r, now, AttemptOutcome::kFailed, o.reason);
+      r.last_reason = reason(ResultCode::kFailedRetriesExhausted);
       finish(number, S::kFailedFinal, ResultCode::kFailedRetriesExhausted, FailureClass::kRetryable, now,
-             reason(ResultCode::kFailedRetriesExhausted));
+             r.last_reason);
     } else {
-      try_failed(number, now, o.reason.empty() ? "to be tried again" : o.reason);
+      const std::string why = o.reason.empty() ? "to be tried again" : o.reason;
+      end_attempt(r, now, AttemptOutcome::kFailed, why);
+      try_failed(number, now, why);
       r.phase = Phase::kDelayed;
       r.until = now + o.retry_after_us;
     }
@@ -186,34 +223,54 @@ Acks Model::extend(const Extend& c, Timestamp now) {
   return acks;
 }
 
-void Model::due(Timestamp now) {
+void Model::worker_gone(std::uint64_t number, Timestamp now, AttemptOutcome outcome,
+                        const std::string& reason) {
+  Request& r = requests_.at(number);
+  end_attempt(r, now, outcome, reason);
+  try_failed(number, now, reason);
+  r.phase = Phase::kVisible;
+  if (r.tries < rules_.max_receive_count) return;
+  r.last_reason = reason;
+  finish(number, S::kFailedFinal, ResultCode::kFailedRetriesExhausted, FailureClass::kRetryable, now,
+         std::string(name(ResultCode::kFailedRetriesExhausted)));
+}
+
+bool Model::nothing_expires(Timestamp now) const {
+  return std::none_of(unfinished_.begin(), unfinished_.end(), [&](std::uint64_t number) {
+    const Request& r = requests_.at(number);
+    return r.until <= now && (r.phase == Phase::kDelayed || r.phase == Phase::kInFlight);
+  });
+}
+
+void Model::expire(Timestamp now) {
   const std::vector<std::uint64_t> all(unfinished_.begin(), unfinished_.end());
   for (const std::uint64_t number : all) {
     Request& r = requests_.at(number);
     if (r.until > now) continue;
     if (r.phase == Phase::kDelayed) r.phase = Phase::kVisible;
-    if (r.phase != Phase::kInFlight) continue;
-    try_failed(number, now, "not completed in time");
-    r.phase = Phase::kVisible;
-    if (r.receive_count >= rules_.max_receive_count) {
-      finish(number, S::kFailedFinal, ResultCode::kFailedRetriesExhausted, FailureClass::kRetryable, now,
-             std::string(name(ResultCode::kFailedRetriesExhausted)));
+    if (r.phase == Phase::kInFlight) {
+      worker_gone(number, now, AttemptOutcome::kTimedOut, "not completed in time");
     }
   }
-  forget(now);
+}
+
+void Model::due(Timestamp now) {
+  // In rounds: what a redrive does next is decided before what expires in the same round is known.
+  for (bool more = true; more;) {
+    more = !nothing_expires(now);
+    const RedriveStep step = next_of_redrive(now);
+    const bool may_forget = !redrive_has_more();
+    expire(now);
+    if (may_forget) forget(now);
+    more = apply(step, now) || more;
+  }
 }
 
 void Model::restart(Timestamp now) {
   const std::vector<std::uint64_t> all(unfinished_.begin(), unfinished_.end());
   for (const std::uint64_t number : all) {
-    Request& r = requests_.at(number);
-    if (r.phase != Phase::kInFlight) continue;
-    try_failed(number, now, "its worker stopped");
-    r.phase = Phase::kVisible;
-    if (r.receive_count >= rules_.max_receive_count) {
-      finish(number, S::kFailedFinal, ResultCode::kFailedRetriesExhausted, FailureClass::kRetryable, now,
-             std::string(name(ResultCode::kFailedRetriesExhausted)));
-    }
+    if (requests_.at(number).phase != Phase::kInFlight) continue;
+    worker_gone(number, now, AttemptOutcome::kWorkerStopped, "its worker stopped");
   }
 }
 
@@ -239,7 +296,7 @@ QueueStats Model::stats(Timestamp now) const {
   for (const auto& [number, r] : requests_) {
     if (r.phase == Phase::kInFlight) ++stats.in_flight;
     if (r.phase == Phase::kDelayed) ++stats.delayed;
-    if (r.result == ResultCode::kFailedRetriesExhausted) ++stats.dead_letters;
+    if (is_dead(r)) ++stats.dead_letters;
     if (r.phase != Phase::kLine && r.phase != Phase::kVisible) continue;
     ++stats.visible;
     stats.oldest_age_us = std::max(stats.oldest_age_us, now - r.queued_at);
@@ -274,6 +331,8 @@ RequestDetail Model::detail(std::uint64_t number) const {
   d.body = r.body;
   d.receive_count = r.receive_count;
   d.failure_class = r.failure;
+  d.attempts = r.attempts;
+  d.redrives = r.redrives;
   for (const Entry& entry : r.log) d.status_log.push_back({entry.status, entry.at, entry.reason});
   return d;
 }
@@ -285,6 +344,7 @@ std::vector<RequestDetail> Model::list(const std::string& event, std::optional<S
     items.push_back(detail(number));
     items.back().body.clear();
     items.back().status_log.clear();
+    items.back().attempts.clear();
   }
   return items;
 }

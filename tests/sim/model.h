@@ -5,6 +5,7 @@
 // shortcut.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -44,12 +45,33 @@ class Model {
     Timestamp until;  ///< in flight or delayed
     std::uint32_t receive_count = 0;
     std::vector<Entry> log;
+    // Dead letters
+    std::vector<Attempt> attempts;
+    std::uint32_t tries = 0;  ///< since it was taken, or redriven
+    std::string last_reason;
+    std::uint32_t redrives = 0;
+    std::uint64_t redriven_by = 0;
+    bool discarded = false;
+  };
+  using Death = std::pair<Timestamp, std::uint64_t>;  ///< of a request with this number
+  struct Redriving {
+    std::uint64_t id = 0;
+    DeadLetterFilter filter;
+    RedriveView view;
+    Death newest, looked_up_to;
+    Timestamp paid_until;
+  };
+  struct RedriveStep {
+    std::optional<RedriveState> end;
+    std::vector<std::uint64_t> put_back;
+    std::optional<Death> looked_up_to;
   };
   struct Event {
     PutEvent as_put;
     std::set<std::uint64_t> requests;  ///< kept
     std::uint64_t taken = 0;
     std::uint64_t forgotten = 0;
+    std::uint64_t put_back = 0;  ///< by redrives, ever
   };
 
   Model(Rules rules, Seed seed) : rules_(rules), seed_(seed) {}
@@ -61,6 +83,9 @@ class Model {
   Acks extend(const Extend&, Timestamp now);
   void set_paused(bool paused) { paused_ = paused; }
   void due(Timestamp now);  ///< all of it
+  Result<RedriveView> redrive(const Redrive&, Timestamp now);
+  Result<RedriveView> stop_redrive(Timestamp now);
+  Result<DiscardResult> discard(const DiscardDeadLetters&, Timestamp now);
   void restart(Timestamp now);
 
   QueueStats stats(Timestamp now) const;
@@ -69,6 +94,13 @@ class Model {
   /// As pages show them: all of an event, without body and log.
   std::vector<RequestDetail> list(const std::string& event, std::optional<RequestStatus> status) const;
   StatusCounts counts(const std::string& event) const;
+  /// Oldest first; of all pages.
+  std::vector<DeadLetter> dead_letters(const DeadLetterFilter&) const;
+  Result<RedriveView> redriving() const;
+  std::uint64_t redrives() const { return redrive_ ? redrive_->id : 0; }
+  bool redrive_runs() const { return redrive_ && redrive_->view.state == RedriveState::kRunning; }
+  /// Nothing but a redrive has anything to do at this time.
+  bool nothing_expires(Timestamp now) const;
 
   const std::map<std::uint64_t, Request>& requests() const { return requests_; }
   const std::map<std::string, Event>& events() const { return events_; }
@@ -82,7 +114,18 @@ class Model {
   void finish(std::uint64_t number, RequestStatus, ResultCode, FailureClass, Timestamp now,
               const std::string& reason);
   void try_failed(std::uint64_t number, Timestamp now, const std::string& reason);
+  void end_attempt(Request&, Timestamp now, AttemptOutcome, const std::string& reason);
+  void worker_gone(std::uint64_t number, Timestamp now, AttemptOutcome, const std::string& reason);
   void forget(Timestamp now);
+  void expire(Timestamp now);
+  bool is_dead(const Request& r) const {
+    return r.result == ResultCode::kFailedRetriesExhausted && !r.discarded;
+  }
+  std::set<Death> dead() const;
+  bool is_meant(const DeadLetterFilter&, std::uint64_t number) const;
+  bool redrive_has_more() const;
+  RedriveStep next_of_redrive(Timestamp now) const;
+  bool apply(const RedriveStep&, Timestamp now);  ///< false when there was nothing to do
 
   Rules rules_;
   Seed seed_;
@@ -92,6 +135,7 @@ class Model {
   std::set<std::uint64_t> unfinished_;
   std::map<std::string, Event> events_;
   std::map<std::pair<std::string, std::string>, std::uint64_t> people_;
+  std::optional<Redriving> redrive_;  ///< the newest
 };
 
 }  // namespace spillway::intake::sim

@@ -32,8 +32,12 @@ class Oversell final : public Plant {
   }
 };
 
-/// Who fails keeps the place.
-class PlaceNotGivenBack final : public Plant {
+/// Of each ending that `matches` a place is lost, and the books say otherwise.
+class PlaceLost final : public Plant {
+ public:
+  using Matches = bool (*)(const Completed::Item&, const Machine&);
+  explicit PlaceLost(Matches matches) : matches_(matches) {}
+
   void proposed(Events& events, const Machine& m) override {
     Events more;
     for (const Event& event : events) {
@@ -49,8 +53,9 @@ class PlaceNotGivenBack final : public Plant {
       const auto* completed = std::get_if<Completed>(&event);
       if (completed == nullptr) continue;
       for (const auto& item : completed->items) {
-        if (item.ending != Ending::kInvalid) continue;
+        if (!matches_(item, m)) continue;
         EventPut& put = puts_.at(m.view_of(item.number).event_id);
+        if (!has_one_left(put, item.ending, m)) continue;
         --put.capacity_total;
         ++lost_[std::string(put.id)];
         more.emplace_back(put);
@@ -64,6 +69,18 @@ class PlaceNotGivenBack final : public Plant {
     view.capacity_total += lost->second;
     view.capacity_remaining += lost->second;
   }
+
+ private:
+  /// Whoever fails gives one back. For whoever does not there must be another.
+  static bool has_one_left(const EventPut& put, Ending ending, const Machine& m) {
+    if (ending != Ending::kSucceeded) return true;
+    const PutEvent less{std::string(put.id), std::string(put.title), put.capacity_total - 1,
+                        put.opens_at,        put.closes_at,          put.policy};
+    Events ignored;
+    return put.capacity_total > 0 && m.decide(less, put.at, ignored).ok();
+  }
+
+  Matches matches_;
   std::map<std::string, EventPut> puts_;
   std::map<std::string, std::uint64_t> lost_;
   std::deque<std::string> texts_;
@@ -180,13 +197,25 @@ class ForgetsEarly final : public Plant {
   void at_start(MachineConfig& config) override { config.retention_us /= 2; }
 };
 
-struct Entry {
-  const char* name;
-  std::unique_ptr<Plant> (*make)();
-};
+using Entry = PlantEntry;
 template <class P>
 std::unique_ptr<Plant> make() {
   return std::make_unique<P>();
+}
+/// Who fails keeps the place.
+std::unique_ptr<Plant> place_not_given_back() {
+  return std::make_unique<PlaceLost>(
+      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kInvalid; });
+}
+/// So that who is redriven and gets another has two.
+std::unique_ptr<Plant> dead_letter_keeps_its_place() {
+  return std::make_unique<PlaceLost>(
+      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kDeadLetter; });
+}
+std::unique_ptr<Plant> redriven_takes_two_places() {
+  return std::make_unique<PlaceLost>([](const Completed::Item& item, const Machine& m) {
+    return item.ending == Ending::kSucceeded && m.summary_of(item.number).redriven;
+  });
 }
 std::unique_ptr<Plant> pause_ignored() {
   return std::make_unique<Drops>([](const Event& event, const Machine&) {
@@ -214,7 +243,9 @@ std::unique_ptr<Plant> never_expires() {
 constexpr Entry kPlants[] = {
     {"no-fencing", make<NoFencing>},
     {"oversell-by-one", make<Oversell>},
-    {"place-not-given-back", make<PlaceNotGivenBack>},
+    {"place-not-given-back", place_not_given_back},
+    {"dead-letter-keeps-its-place", dead_letter_keeps_its_place},
+    {"redriven-takes-two-places", redriven_takes_two_places},
     {"newest-first", make<NewestFirst>},
     {"overtakes-the-oldest", make<OvertakesTheOldest>},
     {"duplicate-forgotten-after-restart", make<DuplicateForgottenAfterRestart>},
@@ -237,12 +268,16 @@ constexpr Entry kPlants[] = {
 std::vector<std::string_view> plant_names() {
   std::vector<std::string_view> names;
   for (const Entry& entry : kPlants) names.emplace_back(entry.name);
+  for (const Entry& entry : dead_letter_plants()) names.emplace_back(entry.name);
   return names;
 }
 
 std::unique_ptr<Plant> make_plant(std::string_view name) {
   if (name.empty()) return std::make_unique<Plant>();
   for (const Entry& entry : kPlants) {
+    if (entry.name == name) return entry.make();
+  }
+  for (const Entry& entry : dead_letter_plants()) {
     if (entry.name == name) return entry.make();
   }
   return nullptr;

@@ -4,6 +4,7 @@
 // not notice is worth nothing.
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,8 @@ class Plant {
   virtual void command(Receive&, Timestamp&, const Machine&) {}
   virtual void command(Complete&, Timestamp&, const Machine&) {}
   virtual void command(Extend&, Timestamp&, const Machine&) {}
+  virtual void command(Redrive&, Timestamp&, const Machine&) {}
+  virtual void command(DiscardDeadLetters&, Timestamp&, const Machine&) {}
 
   /// What the machine proposes, before it is written and applied.
   virtual void proposed(Events&, const Machine&) {}
@@ -39,11 +42,17 @@ class Plant {
   virtual void reply(std::vector<Delivery>&) {}
   virtual void reply(RequestView&) {}
   virtual void reply(EventView&) {}
+  virtual void reply(RedriveView&) {}
 
   /// What is read back after a crash: all that was durable.
   virtual void recovered(std::vector<JournalRecord>&) {}
 };
 
+struct PlantEntry {
+  const char* name;
+  std::unique_ptr<Plant> (*make)();
+};
+std::span<const PlantEntry> dead_letter_plants();
 std::vector<std::string_view> plant_names();
 /// Null when there is none of that name; "" is the one that changes nothing.
 std::unique_ptr<Plant> make_plant(std::string_view name);

@@ -71,6 +71,20 @@ Result<RequestView> Subject::request(const std::string& id, const std::string& u
   return view;
 }
 
+Result<RedriveView> Subject::stop_redrive(Timestamp now) {
+  Events events;
+  auto view = machine_->decide_stop_redrive(now, events);
+  commit(events);
+  spoil(view);
+  return view;
+}
+
+Result<RedriveView> Subject::redrive() const {
+  auto view = machine_->redrive();
+  if (view.ok()) plant_.reply(*view);
+  return view;
+}
+
 Result<EventView> Subject::event(const std::string& id, Timestamp now) const {
   auto view = machine_->event(id, now);
   if (view.ok()) plant_.reply(*view);

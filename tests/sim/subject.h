@@ -30,7 +30,9 @@ class Subject {
   /// All that is due, in steps of `max_items`.
   void due(Timestamp now, std::size_t max_items);
   void restart(Timestamp now);
+  Result<RedriveView> stop_redrive(Timestamp now);
 
+  Result<RedriveView> redrive() const;
   Result<RequestView> request(const std::string& id, const std::string& user) const;
   Result<EventView> event(const std::string& id, Timestamp now) const;
   const Machine& machine() const { return *machine_; }
@@ -54,7 +56,7 @@ class Subject {
 
   template <class T>
   void spoil(Result<T>& result) {
-    if constexpr (std::is_same_v<T, EventView>) {
+    if constexpr (std::is_same_v<T, EventView> || std::is_same_v<T, RedriveView>) {
       if (result.ok()) plant_.reply(*result);
     }
   }

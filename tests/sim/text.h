@@ -40,13 +40,38 @@ inline std::string text(const RequestView& v) {
                      name(v.result_code), v.position.value_or(0), v.queued_at.us, v.started_at.us,
                      v.finished_at.us);
 }
+inline std::string text(const std::vector<Attempt>& attempts) {
+  std::string out;
+  for (const Attempt& a : attempts) {
+    out += fmt::format(" {}# {}..{} {} '{}'", a.attempt, a.started_at.us, a.ended_at.us,
+                       static_cast<int>(a.outcome), a.reason);
+  }
+  return out;
+}
 inline std::string text(const RequestDetail& d) {
-  std::string out = fmt::format("{} {} '{}' x{} {}", text(d.view), d.user_id, d.body, d.receive_count,
-                                name(d.failure_class));
+  std::string out = fmt::format("{} {} '{}' x{} r{} {}{}", text(d.view), d.user_id, d.body, d.receive_count,
+                                d.redrives, name(d.failure_class), text(d.attempts));
   for (const StatusLogEntry& e : d.status_log)
     out += fmt::format(" | {} {} {}", name(e.status), e.at.us, e.reason);
   return out;
 }
+inline std::string text(const DeadLetter& d) {
+  return fmt::format("{} {} {} dead {} x{} r{} {} {} '{}'", d.request_id, d.event_id, d.user_id, d.dead_at.us,
+                     d.receive_count, d.redrives, name(d.failure_class), name(d.result_code), d.last_reason);
+}
+inline std::string text(const DeadLetterFilter& f) {
+  std::string out =
+      fmt::format("{} {} '{}' {}", f.event_id, name(f.failure_class), f.reason, f.dead_before.us);
+  for (const std::string& id : f.request_ids) out += " " + id;
+  return out;
+}
+inline std::string text(const RedriveView& r) {
+  return fmt::format("{} {} of {} redriven {} = {} + {} + {}.. {}..{} [{}] {}/s until {}", r.redrive_id,
+                     name(r.state), r.matching, r.redriven, r.succeeded, r.rejected, r.failed_again,
+                     r.started_at.us, r.finished_at.us, text(r.filter), r.rate_per_second,
+                     r.stop_after_failures);
+}
+inline std::string text(const DiscardResult& d) { return fmt::format("discarded {}", d.discarded); }
 inline std::string text(const StatusCounts& c) {
   return fmt::format("{} {} {} {} {} {}", c.received, c.queued, c.processing, c.succeeded, c.rejected,
                      c.failed_final);

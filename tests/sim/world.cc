@@ -56,7 +56,9 @@ void World::step() {
   } else if (dice < 840) {
     clock_moves();
   } else if (dice < 890) {
-    due(one_in(3) ? 1 + random(5) : 10'000);
+    // In small pieces what a redrive does depends on what expires beside it: the model does whole rounds.
+    const bool pieces = !model_.redrive_runs() || model_.nothing_expires(now_);
+    due(pieces && one_in(3) ? 1 + random(5) : 10'000);
   } else if (dice < 920) {
     someone_asks();
   } else if (dice < 930) {
@@ -65,6 +67,14 @@ void World::step() {
     operator_puts_event();
   } else if (dice < 948) {
     set_paused(one_in(3));
+  } else if (dice < 950) {
+    backend_breaks();
+  } else if (dice < 952) {
+    operator_redrives();
+  } else if (dice < 953) {
+    one_in(3) ? operator_stops_redrive() : operator_discards();
+  } else if (dice < 956) {
+    operator_looks_at_dead_letters();
   } else if (dice < 996) {
     sync();
   } else if (dice < 998) {
@@ -164,11 +174,15 @@ void World::operator_puts_event() {
 void World::workers_receive() {
   due(10'000);
   const Receive command{static_cast<std::uint32_t>(1 + random(one_in(4) ? 40 : 6)), 0, kVisibility};
+  std::set<std::uint64_t> first;
+  for (const auto& [number, r] : model_.requests()) {
+    if (r.status == RequestStatus::kQueued) first.insert(number);
+  }
   const auto deliveries = subject_.decide(command, now_);
   note(fmt::format("receive {}: {}", command.max, text(deliveries)));
   expect_same("receive", text(deliveries), text(model_.receive(command, now_)));
   log([command, now = now_](Model& m) { m.receive(command, now); });
-  check_delivered(deliveries);
+  check_delivered(deliveries, first);
   for (const Delivery& delivery : deliveries) {
     ++tally_.delivered;
     if (delivery.receipt.receive_count > 1) ++tally_.redelivered;
@@ -181,6 +195,12 @@ void World::workers_receive() {
 Outcome World::some_outcome(const Delivery& delivery) {
   Outcome outcome{delivery.receipt, WorkResult::kSucceed, ResultCode::kNone, "", 0};
   if (calm_) return outcome;
+  if (broken_ && !one_in(6)) {
+    outcome.result = WorkResult::kRetry;
+    outcome.retry_after_us = static_cast<Micros>(random(2 * kSecond));
+    if (one_in(2)) outcome.reason = one_in(2) ? "bad gateway" : "no answer";
+    return outcome;
+  }
   switch (random(12)) {
     case 0:
       outcome.result = WorkResult::kInvalid;
@@ -314,6 +334,7 @@ void World::power_fails() {
   std::erase_if(held_, [&](const Held& held) { return held.written > subject_.durable(); });
   std::erase_if(events_, [&](const EventPlan& plan) { return !model_.events().contains(plan.id); });
   remember_begun();
+  redrives_ = model_.redrives();
   // First what people can see, so that a loss is told as what it is; then every bit.
   for (const auto& [person, id] : given_) {
     const auto number = request_number(seed_, id);
@@ -331,7 +352,7 @@ void World::finish() {
   calm_ = true;
   note("faults stop");
   set_paused(false);
-  for (int round = 0; !model_.all_final(); ++round) {
+  for (int round = 0; !model_.all_final() || model_.redrive_runs(); ++round) {
     if (round > 10'000) fail("not everything comes to its end");
     now_ = now_ + kVisibility / 4;
     workers_receive();

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -23,7 +24,8 @@ struct Violation : std::runtime_error {
 struct Tally {
   std::uint64_t steps = 0, accepted = 0, duplicates = 0, refused = 0, overloaded = 0, delivered = 0,
                 redelivered = 0, applied = 0, stale = 0, crashes = 0, lost_events = 0, snapshots = 0,
-                comparisons = 0, events = 0, winners = 0, dead_letters = 0, forgotten = 0;
+                comparisons = 0, events = 0, winners = 0, dead_letters = 0, forgotten = 0, redrives = 0,
+                redriven = 0, redriven_winners = 0, stopped_by_failures = 0, discarded = 0;
 };
 
 /// Everybody around the machine: people who come, repeat themselves and ask; workers who work, hang, die and
@@ -48,6 +50,8 @@ class World {
   struct Shown {
     RequestStatus status;
     std::uint64_t position;
+    std::uint64_t left_by = 0;   ///< the redrive by which it was last seen to leave FAILED_FINAL
+    std::uint64_t put_back = 0;  ///< how many of its event had been put back by then, perhaps ahead of it
   };
   struct EventPlan {
     std::string id;
@@ -67,15 +71,23 @@ class World {
   void someone_asks();
   void operator_lists();
   void power_fails();
+  void backend_breaks();
+  void operator_redrives();
+  void operator_stops_redrive();
+  void operator_discards();
+  void operator_looks_at_dead_letters();
+  DeadLetterFilter some_filter();
   void set_paused(bool paused);
   void due(std::size_t max_items);
   void sync();
 
   // Checks
-  void check_delivered(const std::vector<Delivery>&);
+  /// `first`: who was QUEUED before.
+  void check_delivered(const std::vector<Delivery>&, const std::set<std::uint64_t>& first);
   void check_shown(std::uint64_t number);
   void check_everything();
   void check_event(const Model::Event&);
+  void check_dead_letters(const DeadLetterFilter&);
   void check_pages(const std::string& event, std::optional<RequestStatus> status);
   void expect_same(const std::string& what, const std::string& machine, const std::string& model);
   [[noreturn]] void fail(const std::string& what);
@@ -105,6 +117,8 @@ class World {
   std::map<std::uint64_t, Shown> shown_;                              ///< what somebody has seen
   std::map<std::pair<std::string, std::string>, std::string> given_;  ///< ids that somebody has been given
   std::map<std::string, std::uint64_t> begun_;                        ///< by event: the last one begun
+  std::uint64_t redrives_ = 0;                                        ///< started
+  bool broken_ = false;                                               ///< most work fails
   bool calm_ = false;                                                 ///< no faults any more
   Tally tally_;
   std::vector<std::string> trace_;

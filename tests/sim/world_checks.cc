@@ -12,18 +12,32 @@ int rank(RequestStatus s) { return is_final(s) ? 3 : s == RequestStatus::kProces
 
 }  // namespace
 
-void World::check_delivered(const std::vector<Delivery>& deliveries) {
-  std::string before;
+void World::check_delivered(const std::vector<Delivery>& deliveries, const std::set<std::uint64_t>& first) {
+  // By event: retries, which have their place already, by number, then the others by number.
+  std::map<std::string, std::pair<bool, std::uint64_t>> before;
+  std::map<std::string, std::uint64_t> newcomer;  ///< by event: the first that was never delivered before
   for (const Delivery& delivery : deliveries) {
     const std::string& id = delivery.receipt.request_id;
-    if (id <= before) fail("delivered out of order: " + id);
-    before = id;
-    if (delivery.receipt.receive_count != 1) continue;
     const auto number = request_number(seed_, id);
     if (!number) fail("delivered a request that is none: " + id);
+    const std::pair<bool, std::uint64_t> rank{first.contains(*number), *number};
+    auto& last = before[delivery.event_id];
+    if (rank <= last) fail("delivered out of order: " + id);
+    last = rank;
+    if (delivery.receipt.receive_count != 1) continue;
+    newcomer.try_emplace(delivery.event_id, *number);
     std::uint64_t& begun = begun_[delivery.event_id];
     if (*number < begun) fail(fmt::format("order inversion: {} begun after {}", *number, begun));
     begun = *number;
+  }
+  // Who is back in line is served before whoever comes after him there.
+  for (const auto& [event, number] : newcomer) {
+    for (const std::uint64_t other : model_.events().at(event).requests) {
+      if (other >= number) break;
+      if (subject_.machine().summary_of(other).status == RequestStatus::kQueued) {
+        fail(fmt::format("order inversion: {} begun while {} waits", number, other));
+      }
+    }
   }
 }
 
@@ -40,16 +54,28 @@ void World::check_shown(std::uint64_t number) {
   const auto view = subject_.request(request_id(seed_, number), r->second.user);
   if (!view.ok()) fail(fmt::format("{} cannot be found by its owner", number));
   const auto before = shown_.find(number);
+  std::uint64_t left_by = before == shown_.end() ? 0 : before->second.left_by;
+  const std::uint64_t put_back = model_.events().at(r->second.event).put_back;
   const std::uint64_t position = view->position.value_or(0);
   if (before != shown_.end()) {
     const Shown& then = before->second;
-    if (rank(view->status) < rank(then.status) || (is_final(then.status) && view->status != then.status)) {
+    // A dead letter may come back once for each redrive, and for nothing else.
+    const bool left = then.status == RequestStatus::kFailedFinal ? view->status != then.status
+                                                                 : !is_final(then.status) &&  // died unseen
+                                                                       rank(view->status) < rank(then.status);
+    const bool redriven = left && redrives_ > left_by;
+    if (redriven) left_by = redrives_;
+    if (!redriven &&
+        (rank(view->status) < rank(then.status) || (is_final(then.status) && view->status != then.status))) {
       fail(fmt::format("{} went from {} to {}", number, name(then.status), name(view->status)));
     }
-    if (position > then.position)
+    if (!redriven && position > then.position + (put_back - then.put_back))
       fail(fmt::format("{} went from place {} to {}", number, then.position, position));
   }
-  shown_[number] = {view->status, position};
+  const bool won = view->status == RequestStatus::kSucceeded;
+  const bool was_seen = before != shown_.end() && before->second.status == view->status;
+  if (won && !was_seen && subject_.machine().summary_of(number).redriven) ++tally_.redriven_winners;
+  shown_[number] = {view->status, position, left_by, put_back};
   given_[{r->second.event, r->second.user}] = view->request_id;
   if (is_final(view->status) != (view->result_code != ResultCode::kNone)) {
     fail(fmt::format("{} is {} with result '{}'", number, name(view->status), name(view->result_code)));
@@ -63,6 +89,8 @@ void World::check_everything() {
   if (machine.digest() != machine.recompute_digest())
     fail("the digest that was kept is not that of the state");
   expect_same("stats", text(machine.queue_stats(now_)), text(model_.stats(now_)));
+  expect_same("the redrive", text(subject_.redrive()), text(model_.redriving()));
+  check_dead_letters({});
   for (const auto& [number, r] : model_.requests()) {
     expect_same("detail", text(machine.request_detail(request_id(seed_, number))),
                 text(model_.detail(number)));
@@ -102,7 +130,9 @@ void World::check_event(const Model::Event& event) {
       if (event.forgotten == 0) ++winners;
       last_winner = number;
     }
-    if (r.result_code == ResultCode::kRejectedCapacity && first_refused == 0) first_refused = number;
+    // Who was redriven may find that those behind him have taken the last places meanwhile.
+    if (r.result_code == ResultCode::kRejectedCapacity && !r.redriven && first_refused == 0)
+      first_refused = number;
   }
   const std::uint64_t capacity = event.as_put.capacity_total;
   if (winners > capacity) fail(fmt::format("{}: {} winners for {} places", id, winners, capacity));
