@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 
-int run_serve(const CLI::App& command, const std::string& config_file) {
+int run_serve(const CLI::App& command, const std::string& config_file, intake::Work* work) {
   std::vector<GivenOption> given;
   for (const OptionRow& row : option_table()) {
     const CLI::Option* option = command.get_option(fmt::format("--{}", row.name));
@@ -31,7 +31,7 @@ int run_serve(const CLI::App& command, const std::string& config_file) {
     fmt::print(stderr, "spillway: {}\n", options.error().message);
     return kExitUsage;
   }
-  return serve(*options);
+  return serve(*options, work);
 }
 
 int run_inspect(const std::string& directory) {
@@ -60,7 +60,7 @@ int run_verify(const std::string& directory) {
 
 }  // namespace
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, intake::Work* work) {
   CLI::App program("Spillway: for the moment when everybody arrives at once.", "spillway");
   program.require_subcommand(1);
   program.set_version_flag("--version", kVersion);
@@ -102,7 +102,7 @@ int run(int argc, char** argv) {
     program.exit(error);
     return kExitUsage;
   }
-  if (*serve) return run_serve(*serve, config_file);
+  if (*serve) return run_serve(*serve, config_file, work);
   if (*inspect) return run_inspect(directory);
   if (*verify) return run_verify(directory);
   if (*routes) std::cout << list_routes();

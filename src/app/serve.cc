@@ -107,7 +107,8 @@ ops::LiveSample live_sample(const intake::Metrics& metrics) {
 /// way.
 class Process {
  public:
-  explicit Process(const ServeOptions& options) : options_(options) {
+  explicit Process(const ServeOptions& options, intake::Work* work = nullptr)
+      : options_(options), given_work_(work) {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
     service_ = std::make_unique<intake::EmbeddedService>(machine_config_, &audit_log_);
@@ -152,7 +153,8 @@ class Process {
     worker_options.workers = options_.workers;
     worker_options.visibility_us = options_.visibility_us;
     worker_options.random_seed = static_cast<std::uint64_t>(clock_.wall().us);
-    workers_ = std::make_unique<intake::WorkerPool>(*service_, work_, clock_, kWorkerLoop, worker_options);
+    workers_ = std::make_unique<intake::WorkerPool>(*service_, given_work_ == nullptr ? work_ : *given_work_,
+                                                    clock_, kWorkerLoop, worker_options);
 
     engine_->start();
     passwords_->start();
@@ -306,6 +308,7 @@ class Process {
   std::unique_ptr<identity::LoginThrottle> throttle_;
   std::unique_ptr<journal::Engine> engine_;
   intake::CapacityWork work_;
+  intake::Work* given_work_;  ///< instead, or null
   std::unique_ptr<intake::WorkerPool> workers_;
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end
@@ -327,7 +330,7 @@ journal::ReplicaFactory all_replicas(const intake::MachineConfig& config) {
   };
 }
 
-int serve(const ServeOptions& options) {
+int serve(const ServeOptions& options, intake::Work* work) {
   log::configure(options.log_level, options.log_json);
   if (options.identity == identity::Mode::kOpen && !is_loopback(options.host) &&
       !options.i_know_login_is_open) {
@@ -342,7 +345,7 @@ int serve(const ServeOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
 
   raise_descriptor_limit(options.max_connections);
-  Process process(options);
+  Process process(options, work);
   if (Status started = process.start(); !started) {
     fmt::print(stderr, "spillway: {}\n", started.error().message);
     return kExitCouldNotStart;

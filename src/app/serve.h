@@ -2,6 +2,7 @@
 
 #include "app/options.h"
 #include "intake/machine.h"
+#include "intake/work.h"
 #include "journal/replica.h"
 
 namespace spillway::app {
@@ -15,7 +16,8 @@ inline constexpr int kExitStorageFailed = 3;
 /// Runs the server until SIGTERM or SIGINT, or until storage fails. Prints `ready http://HOST:PORT` to stdout
 /// when it answers. Returns the exit code. Call once, on the main thread, before any other thread was
 /// started.
-int serve(const ServeOptions&);
+/// `work`, if given, is done instead of the built-in one, and outlives the call: for tests whose work fails.
+int serve(const ServeOptions&, intake::Work* work = nullptr);
 
 /// Empty machines of every service, for the journal's tools.
 journal::ReplicaFactory all_replicas(const intake::MachineConfig&);
