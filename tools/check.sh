@@ -90,10 +90,12 @@ cmd_soak() {
   fi
   need build test
   configure_and_build dev all -- -DSPILLWAY_TESTS=ON -DSPILLWAY_BENCH=ON
-  build_release
+  build_release_for_bench
   export SPILLWAY_BIN=$PWD/build/release/spillway
   say "$kills kills under load"
   "$PYTHON" tests/crash/kill_loop.py --kills "$kills"
+  say "$((kills / 2)) kills with failing work and redrives"
+  "$PYTHON" tests/crash/kill_loop.py --kills "$((kills / 2))" --failing
   say "$rounds rounds of exactly N"
   "$PYTHON" tests/crash/exactly_n.py --rounds "$rounds"
   say "simulation: $seeds seeds of $steps steps"

@@ -16,6 +16,10 @@ from harness import ADMIN_TOKEN, Server, event_body, find_binary  # noqa: E402
 from judge import FINAL, Found, Ledger  # noqa: E402
 
 
+LETTERS = "/admin/queues/participations/dead-letters"
+MAX_STORIES = 20  # requests of one event whose whole log is read
+
+
 class Wrong(Exception):
     """The server gave an answer that it may never give."""
 
@@ -134,7 +138,28 @@ class Crowd:
             if not cursor:
                 break
         event_now = await self.admin("GET", f"/admin/events/{event}")
-        return Found(items, counts, event_now["capacityRemaining"])
+        redriven = [item["requestId"] for item in items if item.get("redrives")]
+        stories = [await self.admin("GET", f"/admin/requests/{request_id}")
+                   for request_id in random.sample(redriven, min(len(redriven), MAX_STORIES))]
+        return Found(items, counts, event_now["capacityRemaining"], stories)
+
+    async def redrive_now(self) -> dict[str, Any] | None:
+        """The newest redrive, or None when there has been none."""
+        response = await self.pool.request("GET", f"{LETTERS}/redrive", token=ADMIN_TOKEN)
+        if response.status not in (200, 404):
+            raise Wrong(f"the redrive: {response!r}")
+        return response.json() if response.status == 200 else None
+
+    async def redrive(self, ledgers: list[Ledger], **how: Any) -> dict[str, Any] | None:
+        """Asks for one and writes it down. None when one is running already."""
+        response = await self.pool.request("POST", f"{LETTERS}/redrive", token=ADMIN_TOKEN, json=how)
+        if response.status == 409:
+            return None
+        if response.status != 202:
+            raise Wrong(f"redrive: {response!r}")
+        for ledger in ledgers:
+            ledger.redrives.add(response.json()["redriveId"])
+        return response.json()
 
     async def drained(self, event: str) -> None:
         """Until everybody at the event has a final answer, by held reads of those who have none yet."""

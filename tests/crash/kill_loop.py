@@ -7,16 +7,21 @@ started again (sometimes killed once more while it recovers) and what it has is 
 queue drains and everything of all generations is compared, with the places counted as well. Snapshots are made as often
 as can be, so that kills hit them too.
 
-  python3 tests/crash/kill_loop.py --kills 200 [--spillway PATH] [--seed 7] [--plant lose-ack] [--ledger FILE]
+With --failing the work fails for some (spillway_flaky, beside the program): there are dead letters, and redrives that are
+running when the kills come. Then a request may leave FAILED_FINAL, by a redrive that was asked for and by nothing else.
+
+  python3 tests/crash/kill_loop.py --kills 200 [--failing] [--spillway PATH] [--seed 7] [--plant lose-ack] [--ledger FILE]
 
 Exit code 0: nothing lost, nothing unexpected, no status gone back, no id changed. 1: a violation (with --plant: it was
-found, as it must be). 2: wrong usage. 3: a plant was not found. 4: the time was up before all kills were done.
+found, as it must be). 2: wrong usage. 3: a plant was not found. 4: the time was up before all kills were done,
+or with --failing no kill has met a redrive.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
 import json
 import pathlib
 import random
@@ -27,11 +32,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from crowd import Crowd, Server, Wrong, find_binary, split  # noqa: E402
-from judge import Found, Ledger, Verdict, judge  # noqa: E402
+from crowd import LETTERS, Crowd, Server, Wrong, find_binary, split  # noqa: E402
+from judge import Ledger, Verdict, judge, judge_redrive  # noqa: E402
 from plants import PLANTS  # noqa: E402
 
-SERVER_ARGS = ("--snapshot-every-mib", "1")
+SERVER_ARGS = ("--snapshot-every-mib", "1", "--max-receive-count", "3")
 ROLL_BACK = "roll-back"  # a plant on the disk instead of before the judge: the data directory becomes an older one
 PEOPLE = 1000
 CONNECTIONS = 24
@@ -40,19 +45,22 @@ READERS = 6
 KILL_IN_RECOVERY_SHARE = 0.15
 PAUSED_SHARE = 0.25
 OLDER_CHECKED = 3     # events of earlier generations looked at after each kill
+LAST_REDRIVES_S = 180
 ASKED_AGAIN = 12      # people who ask once more after each kill, and must be told the same id
 
 
 class Loop:
-    def __init__(self, server: Server, seed: int, plant: str | None):
+    def __init__(self, server: Server, seed: int, plant: str | None, failing: bool = False):
         self.crowd = Crowd(server, CONNECTIONS)
         self.rng = random.Random(seed)
         self.seed = seed
         self.plant = plant
+        self.failing = failing
+        self.redrive: dict | None = None  # as it was told last
         self.ledgers: list[Ledger] = []
         self.verdict = Verdict()
         self.figures = {"kills": 0, "kills_in_recovery": 0, "sent": 0, "acknowledged": 0, "unanswered": 0, "shown": 0,
-                        "planted": 0}
+                        "planted": 0, "redrives": 0, "redriven": 0, "kills_in_redrive": 0}
         self.events_lost: set[str] = set()
 
     async def run(self, kills: int, max_seconds: float, progress=None) -> bool:
@@ -74,11 +82,14 @@ class Loop:
     async def generation(self) -> None:
         """A new event, a crowd, a kill in the middle of it, and what is there afterwards."""
         rng = self.rng
-        ledger = Ledger(f"kill-{self.seed}-{self.figures['kills']}", rng.randint(1, PEOPLE))
+        ledger = Ledger(f"kill-{self.seed}-{self.figures['kills']}", rng.randint(1, PEOPLE), may_fail=self.failing)
         await self.crowd.put_event(ledger.event, ledger.capacity)
         self.ledgers.append(ledger)
         switch = "pause" if rng.random() < PAUSED_SHARE else "resume"
         await self.crowd.admin("POST", f"/admin/queues/participations/{switch}")
+
+        if self.failing:
+            await self.redrive_some()
 
         sends = rng.sample(sorted(self.crowd.tokens), PEOPLE)
         sends += rng.choices(sends, k=PEOPLE // 4)  # repeats, on other connections
@@ -136,7 +147,49 @@ class Loop:
         if rng.random() < KILL_IN_RECOVERY_SHARE:
             await asyncio.to_thread(self.kill_in_recovery, rng.uniform(0, 0.15))
         await self.crowd.start()
+        if self.failing:
+            await self.look_at_redrive(killed=True)
         await self.look_after_kill(ledger)
+
+    async def redrive_some(self) -> None:
+        """Slow ones mostly, so that they are at it when the kill comes; some stop by themselves, some by hand."""
+        if self.rng.random() < 0.1 and self.redrive is not None:
+            await self.crowd.admin("POST", f"{LETTERS}/redrive/stop")
+            await self.look_at_redrive()
+        how = {"ratePerSecond": self.rng.choice((20, 100, 1000)), "stopAfterFailures": self.rng.choice((3, 50, 1000))}
+        if (started := await self.crowd.redrive(self.ledgers, **how)) is not None:
+            self.figures["redrives"] += 1
+            self.redrive = started
+
+    async def look_at_redrive(self, killed: bool = False) -> dict | None:
+        now = await self.crowd.redrive_now()
+        judge_redrive(self.verdict, self.redrive, now)
+        if now is not None:
+            before = self.redrive["redriven"] if self.redrive and self.redrive["redriveId"] == now["redriveId"] else 0
+            self.figures["redriven"] += max(0, now["redriven"] - before)
+            self.figures["kills_in_redrive"] += killed and now["state"] == "RUNNING" and now["redriven"] > 0
+        self.redrive = now or self.redrive
+        return now
+
+    async def heal(self) -> None:
+        """Redrives until none that a redrive would heal is left: at the most two, by how the work fails."""
+        until = time.monotonic() + LAST_REDRIVES_S
+        await self.crowd.admin("POST", f"{LETTERS}/redrive/stop")
+        await self.look_at_redrive()
+        while time.monotonic() < until:
+            now = await self.look_at_redrive()
+            if now is not None and now["state"] == "RUNNING":
+                await asyncio.sleep(0.1)
+                continue
+            queue = await self.crowd.admin("GET", "/admin/queues/participations")
+            if queue["deadLetters"] == queue["visible"] == queue["inFlight"] == queue["delayed"] == 0:
+                return
+            how = {"ratePerSecond": 10_000, "stopAfterFailures": 1_000_000}
+            if queue["deadLetters"] and (started := await self.crowd.redrive(self.ledgers, **how)) is not None:
+                self.figures["redrives"] += 1
+                self.redrive = started
+            await asyncio.sleep(0.1)
+        self.verdict.add("not_final", f"dead letters that no redrive heals: {queue}")
 
     def roll_back(self) -> None:
         """What a server would have that forgot what it had acknowledged after the first kill. The copy is whole, so the
@@ -174,9 +227,7 @@ class Loop:
                 self.verdict.add("lost", f"{ledger.event}: {user} was told {ids[0]}: {gone}")
             return
         if self.plant in PLANTS and self.figures["planted"] == 0:
-            seen = Ledger(ledger.event, ledger.capacity, set(ledger.sent), {u: list(i) for u, i in ledger.acks.items()},
-                          {i: list(s) for i, s in ledger.shown.items()})
-            lied = Found([dict(item) for item in found.items], found.counts, found.capacity_remaining)
+            seen, lied = copy.deepcopy(ledger), copy.deepcopy(found)
             if PLANTS[self.plant][0](seen, lied, self.rng):
                 self.figures["planted"] += 1
                 self.verdict.merge(judge(seen, lied, finished))
@@ -189,6 +240,8 @@ class Loop:
     async def last_look(self) -> None:
         """Everything drains, then every generation is compared whole."""
         await self.crowd.admin("POST", "/admin/queues/participations/resume")
+        if self.failing:
+            await self.heal()
         for ledger in self.ledgers:
             if ledger.event in self.events_lost:
                 continue  # counted when it was found out
@@ -202,6 +255,10 @@ class Loop:
         if code != 0:
             self.verdict.add("illegal", f"the server ended with {code}")
 
+    @property
+    def met_redrives(self) -> bool:
+        return not self.failing or self.figures["kills_in_redrive"] > 0
+
     def write_ledger(self, path: str) -> None:
         with open(path, "w", encoding="utf-8") as out:
             for ledger in self.ledgers:
@@ -213,10 +270,13 @@ class Loop:
 
 def report(loop: Loop, took: float, complete: bool) -> str:
     c, f = loop.verdict.count, loop.figures
-    state = "PASS" if loop.verdict.good and complete else "FAIL" if complete else "INCOMPLETE"
+    complete = complete and loop.met_redrives
+    state = "FAIL" if not loop.verdict.good else "PASS" if complete else "INCOMPLETE"
     return (f"kill-loop: {state}  seed {loop.seed}  {took:.0f} s\n"
             f"  kills {f['kills']} (and {f['kills_in_recovery']} during recovery), sent {f['sent']}, "
             f"acknowledged {f['acknowledged']}, unanswered {f['unanswered']}, statuses shown {f['shown']}\n"
+            f"  redrives {f['redrives']}, redriven {f['redriven']}, kills in the middle of one {f['kills_in_redrive']}; "
+            f"forgotten or gone back {c['redrive_lost']}, final states left by none {c['left_final']}\n"
             f"  lost {c['lost']}, unexpected {c['unexpected']}, gone back {c['gone_back']}, "
             f"ids changed {c['ids_changed']}\n{loop.verdict}")
 
@@ -225,6 +285,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="kill -9 at random points under load: nothing may be lost.")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--failing", action="store_true", help="the work fails for some, and dead letters are redriven")
     parser.add_argument("--spillway", help="the program; default: SPILLWAY_BIN, else what was built last")
     parser.add_argument("--plant", choices=[*sorted(PLANTS), ROLL_BACK], help="lie once: it must be found out")
     parser.add_argument("--max-seconds", type=float, default=1800)
@@ -236,6 +297,10 @@ def main() -> int:
         binary = args.spillway or find_binary()
     except FileNotFoundError as missing:
         parser.error(str(missing))
+    if args.failing:
+        binary = str(pathlib.Path(binary).with_name("spillway_flaky"))
+        if not pathlib.Path(binary).exists():
+            parser.error(f"{binary} is not there: build the target spillway_flaky")
     print(f"kill-loop: {args.kills} kills, seed {seed}", flush=True)
     began = time.monotonic()
 
@@ -246,7 +311,7 @@ def main() -> int:
 
     with tempfile.TemporaryDirectory(prefix="spillway-kill-loop-") as folder:
         server = Server(pathlib.Path(args.data or folder) / "data", *SERVER_ARGS, binary=binary)
-        loop = Loop(server, seed, args.plant)
+        loop = Loop(server, seed, args.plant, args.failing)
         try:
             complete = asyncio.run(loop.run(args.kills, args.max_seconds, progress))
         finally:
@@ -260,7 +325,7 @@ def main() -> int:
         return 1 if found else 3
     if not loop.verdict.good:
         return 1
-    return 0 if complete else 4
+    return 0 if complete and loop.met_redrives else 4
 
 
 if __name__ == "__main__":

@@ -106,6 +106,27 @@ def never_decided(ledger: Ledger, found: Found, rng: random.Random) -> bool:
     return True
 
 
+def unredriven(ledger: Ledger, found: Found, rng: random.Random) -> bool:
+    """Somebody fails for good and is in the queue again, and nobody has redriven him."""
+    if not found.items:
+        return False
+    item = rng.choice(found.items)
+    ledger.shown[item["requestId"]] = ["FAILED_FINAL", "QUEUED"]
+    item["redrives"] = 0
+    return True
+
+
+def redriven_by_nobody(ledger: Ledger, found: Found, rng: random.Random) -> bool:
+    """The log of a request names a redrive that nobody asked for."""
+    if not found.items:
+        return False
+    item = rng.choice(found.items)
+    log = [{"status": s} for s in ("RECEIVED", "QUEUED", "PROCESSING", "FAILED_FINAL")]
+    log.append({"status": "QUEUED", "reason": "redrive-999999"})
+    found.stories = [{**item, "redrives": 1, "statusLog": log}]
+    return True
+
+
 # name on the command line: (the lie, the violation that must be found)
 PLANTS: dict[str, tuple[Plant, str]] = {
     "lose-ack": (lose_ack, "lost"),
@@ -116,5 +137,7 @@ PLANTS: dict[str, tuple[Plant, str]] = {
     "swap-order": (swap_order, "inversions"),
     "oversell": (oversell, "oversold"),
     "undersell": (undersell, "undersold"),
+    "unredriven": (unredriven, "gone_back"),
+    "redriven-by-nobody": (redriven_by_nobody, "left_final"),
     "never-decided": (never_decided, "not_final"),
 }

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from judge import VIOLATIONS, Found, Ledger, judge
+from judge import VIOLATIONS, Found, Ledger, Verdict, judge, judge_redrive
 from plants import PLANTS
 
 
@@ -98,6 +98,57 @@ def test_before_the_queue_has_drained_only_safety_is_judged():
     found.counts, found.capacity_remaining = {}, 1
     assert judge(ledger, found, finished=False).good
     assert judge(ledger, found, finished=True).count["not_final"] == 6
+
+
+def a_redriven_round():
+    """The first two failed; the first was redriven and won, the second was redriven and found no place."""
+    ledger, found = a_good_round(places=3, people=6)
+    ledger.may_fail, ledger.redrives = True, {"redrive-1"}
+    found.items[0].update(redrives=1)
+    found.items[1].update(redrives=1, status="REJECTED", resultCode="REJECTED_CAPACITY")
+    found.items[3].update(status="SUCCEEDED", resultCode="SUCCESS")
+    ids = [item["requestId"] for item in found.items]
+    ledger.shown[ids[0]] = ["QUEUED", "PROCESSING", "FAILED_FINAL", "QUEUED", "SUCCEEDED"]
+    ledger.shown[ids[1]] = ["PROCESSING", "QUEUED", "REJECTED"]  # nobody looked while it had failed
+    ledger.shown[ids[3]] = ["QUEUED", "SUCCEEDED"]
+    log = [{"status": s} for s in ("RECEIVED", "QUEUED", "PROCESSING", "PROCESSING", "FAILED_FINAL")]
+    log += [{"status": "QUEUED", "reason": "redrive-1"}, {"status": "PROCESSING"}, {"status": "SUCCEEDED"}]
+    found.stories = [{**found.items[0], "statusLog": log}]
+    return ledger, found
+
+
+def test_a_redrive_explains_that_a_final_state_was_left():
+    verdict = judge(*a_redriven_round())
+    assert verdict.good, str(verdict)
+
+
+@pytest.mark.parametrize("spoil, violation", [
+    (lambda ledger, found: ledger.redrives.clear(), "gone_back"),
+    (lambda ledger, found: ledger.redrives.clear(), "left_final"),
+    (lambda ledger, found: found.items[0].pop("redrives"), "gone_back"),
+    (lambda ledger, found: ledger.shown[found.items[0]["requestId"]].extend(["FAILED_FINAL", "QUEUED"]), "gone_back"),
+    (lambda ledger, found: ledger.shown[found.items[3]["requestId"]].append("QUEUED"), "gone_back"),
+    (lambda ledger, found: found.stories[0].update(redrives=2), "left_final"),
+    (lambda ledger, found: found.stories[0]["statusLog"].__setitem__(4, {"status": "REJECTED"}), "illegal"),
+    (lambda ledger, found: found.items[4].pop("redrives", None) or found.items[1].pop("redrives"), "inversions"),
+])
+def test_and_nothing_else_does(spoil, violation):
+    ledger, found = a_redriven_round()
+    spoil(ledger, found)
+    assert judge(ledger, found).count[violation] >= 1
+
+
+def test_a_redrive_that_was_told_is_kept():
+    told = {"redriveId": "redrive-2", "state": "RUNNING", "redriven": 5, "succeeded": 1, "rejected": 0, "failedAgain": 2}
+    for now, bad in [({}, 0), ({"redriven": 9}, 0), ({"state": "DONE"}, 0), ({"redriveId": "redrive-10", "redriven": 0}, 0),
+                     ({"redriven": 4}, 1), ({"failedAgain": 0}, 1), ({"redriveId": "redrive-1"}, 1), (None, 1)]:
+        verdict = Verdict()
+        judge_redrive(verdict, told, None if now is None else {**told, **now})
+        assert verdict.count["redrive_lost"] == bad, now
+    verdict = Verdict()
+    judge_redrive(verdict, {**told, "state": "STOPPED"}, told)
+    assert verdict.count["redrive_lost"] == 1
+    judge_redrive(verdict, None, told)
 
 
 def test_the_order_of_violations_is_the_one_documented():

@@ -22,7 +22,15 @@ def test_ten_kills(binary):
     assert "kills 10 " in done.stdout
 
 
-@pytest.mark.parametrize("plant", ["lose-ack", "unexpected", "change-id", "status-back"])
+def test_kills_with_failing_work_and_a_redrive_running(binary):
+    done = run(binary, "--kills", "6", "--failing", "--seed", str(random.SystemRandom().randrange(10**6)))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "lost 0, unexpected 0, gone back 0, ids changed 0" in done.stdout
+    assert "forgotten or gone back 0, final states left by none 0" in done.stdout
+
+
+@pytest.mark.parametrize("plant", ["lose-ack", "unexpected", "change-id", "status-back", "unredriven",
+                                   "redriven-by-nobody"])
 def test_a_lie_is_found(binary, plant):
     done = run(binary, "--kills", "1", "--seed", "1", "--plant", plant)
     assert done.returncode == 1, f"{done.stdout}\n{done.stderr}"

@@ -1,5 +1,5 @@
 """Dead letters over HTTP: what is answered, who may, what is audited. How requests die and come back is tested where
-their work can be made to fail: src/intake/machine_dead_letters_test.cc and tests/contract."""
+their work can be made to fail: src/intake/machine_dead_letters_test.cc, tests/contract, tests/sim and tests/crash."""
 
 import time
 
