@@ -49,7 +49,7 @@ run_ctest() {
 
 run_pytest() {
   local only=$1 status=0 directories=()
-  for directory in tests/e2e tests/crash; do
+  for directory in tests/e2e tests/crash tests/browser; do
     [[ -d $directory ]] && directories+=("$directory")
   done
   # The clock is no assertion here: it only keeps a hang from holding up a machine for ever.

@@ -1,5 +1,6 @@
 #include "app/pages.h"
 
+#include "app/console.h"
 #include "http/static_files.h"
 
 namespace spillway::app {
@@ -17,6 +18,7 @@ constexpr std::string_view kHome = R"html(<!doctype html>
     order.</p>
   <p class="lead" lang="ko">한꺼번에 몰려오는 사람들을 모두 받아 바로 답하고, 온 순서대로 들여보냅니다.</p>
   <ul>
+    <li><a href="/console">Console</a> <span lang="ko">운영 콘솔</span></li>
     <li><a href="/readyz?verbose">Ready?</a> <span lang="ko">준비 상태</span></li>
     <li><a href="/metrics">Metrics</a> <span lang="ko">지표</span></li>
   </ul>
@@ -54,6 +56,7 @@ void add_pages(http::Router& router) {
   CHECK(files.add("/", "text/html; charset=utf-8", std::string(kHome)).ok());
   CHECK(files.add("/home.css", "text/css; charset=utf-8", std::string(kStyle)).ok());
   files.add_to(router);
+  add_console(router);
 }
 
 }  // namespace spillway::app

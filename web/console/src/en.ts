@@ -1,0 +1,30 @@
+// Every word that the console says. ko.ts has the same keys; the compiler and a test see to it.
+export const en = {
+  skip: 'Skip to the content', console: 'Console', sections: 'Sections',
+  overview: 'Overview', events: 'Events', requests: 'Requests', deadLetters: 'Dead letters', audit: 'Audit', users: 'Users',
+  languageName: 'English', otherLanguage: '한국어', theme: 'Theme: {theme}', themeAuto: 'as the system', themeLight: 'light', themeDark: 'dark',
+  signIn: 'Sign in', signOut: 'Sign out', signedInAs: 'Signed in as {user} ({role})', userId: 'User id', password: 'Password', token: 'Token',
+  tokenHint: 'An access token with the role operator or admin, or the value of SPILLWAY_ADMIN_TOKEN. It stays in this tab.',
+  withPassword: 'With user id and password', withToken: 'With a token', openHint: 'Open login gives everybody the role user; this console needs a token.',
+  oidcHint: 'People sign in at {issuer}; paste an access token from there.', expired: 'You were signed out: the token is expired or was revoked.', left: 'You are signed out.',
+  wrong: 'The user id or the password is wrong.', wrongToken: 'This token is not accepted.', tooFew: 'The role {role} may not use the console.', tooMany: 'Too many attempts. Wait a moment, then try again.',
+  unreachable: 'The server cannot be reached.', failed: 'That did not work: {detail}', notOffered: 'This server does not offer this.', onlyAdmin: 'Only the role admin may do this.',
+  live: 'Live', connecting: 'Connecting…', lost: 'Connection lost {ago} ago. What you see is old.', lostNow: 'No connection. Trying again…', again: 'Try now', liveAbsent: 'This server does not send live figures.',
+  waiting: 'Waiting', inFlight: 'In flight', delayed: 'Delayed for retry', oldest: 'Oldest waiting', rateIn: 'In, per second', rateOut: 'Decided, per second', latency: 'Decision latency, p50 and p99', p50: 'p50', p99: 'p99', depth: 'Queue depth', rates: 'Rates per second',
+  accepted: 'Accepted', duplicate: 'Duplicates', refused: 'Refused', decided: 'Decided', last15: 'last 15 minutes', httpErrors: 'HTTP 5xx, per second', noneYet: 'nothing decided yet',
+  workers: 'Workers', running: '{n} running', paused: 'Paused', pausedLong: 'Paused: requests are taken and wait', pause: 'Pause workers', resume: 'Resume workers',
+  pauseTitle: 'Pause the workers?', pauseText: 'Requests are still taken and answered at once, but nobody gets a decision until you resume. {n} are waiting now.', cancel: 'Cancel', close: 'Close',
+  capacity: 'Capacity', taken: '{taken} of {total} taken', remaining: '{n} left', noEvents: 'No participation event yet.', noListHere: 'This server does not list its events. Open one by its id.',
+  eventId: 'Event id', title: 'Title', capacityTotal: 'Places', opensAt: 'Opens', closesAt: 'Closes', state: 'State', webhookUrl: 'Webhook URL', work: 'Work', workCapacity: 'capacity: first come, first served', workHttp: 'http: the operator’s service is asked', policy: 'Policy',
+  PENDING: 'Not yet open', OPEN: 'Open', CLOSED: 'Closed', create: 'New event', change: 'Change', save: 'Save', saved: 'Saved.', createTitle: 'New participation event', changeTitle: 'Change {id}', openId: 'Open an event by its id', open: 'Open',
+  capacityHint: 'May grow while open, never below what is taken.', timeHint: 'Your local time. Empty: no limit.', seeRequests: 'Requests',
+  status: 'Status', all: 'all', find: 'Find', findRequest: 'Request id', findUser: 'User', filter: 'Filter', more: 'Show more', nothing: 'Nothing found.', queuedAt: 'Queued', finishedAt: 'Finished', result: 'Result', request: 'Request', user: 'User', receives: 'Deliveries',
+  RECEIVED: 'Received', QUEUED: 'Queued', PROCESSING: 'Processing', SUCCEEDED: 'Succeeded', REJECTED: 'Rejected', FAILED_FINAL: 'Failed for good', story: 'Story of the request', back: 'Back to the list', position: 'Position', failureClass: 'Failure class', body: 'What was sent', copy: 'Copy', copied: 'Copied',
+  chooseEvent: 'Give an event id, a request id or a user to look for.', chooseEventOnly: 'Give an event id or a request id to look for.', attempt: 'Attempt {n}', webhook: 'Webhook: {state}, {n} attempts', redriven: 'Redriven', after: '{span} later', ago: '{span} ago',
+  reason: 'Reason', died: 'Died', redrives: 'Redrives', redrive: 'Redrive…', redriveTitle: 'Redrive dead letters', dryRun: 'Check first', dryRunHint: 'Nothing is changed by checking.', matching: '{n} dead letters match', sample: 'For example', rate: 'Per second', stopAfter: 'Stop after so many failures', start: 'Redrive {n} now', stop: 'Stop', redriveRunning: 'Redrive {state}: {done} of {total}, {ok} succeeded, {rejected} rejected, {again} failed again', RUNNING: 'running', DONE: 'done', STOPPED: 'stopped', STOPPED_BY_FAILURES: 'stopped by failures',
+  discard: 'Discard…', discardTitle: 'Discard this dead letter?', discardText: 'It leaves this list for good. The request stays failed, and its story tells who discarded it and why.', discarded: '{n} discarded.', noDead: 'No dead letters. Good.', total: '{n} in all',
+  actor: 'Who', action: 'What', target: 'On', at: 'When', address: 'From', difference: 'Change', noAudit: 'No entry.',
+  role: 'Role', disabled: 'Disabled', active: 'Active', createdAt: 'Created', lastLogin: 'Last sign-in', never: 'never', addUser: 'Add user', addUserTitle: 'New user', disable: 'Disable', enable: 'Enable', signOutAll: 'Sign out everywhere', changeRole: 'Role of {user}', confirmDisable: 'Disable {user}? All tokens are refused at once.', confirmSignOut: 'Sign {user} out everywhere? All tokens issued before now are refused.', search: 'Search', passwordHint: 'At least 12 characters are a good idea.', notUsers: 'Accounts are kept elsewhere: this server runs with --identity {mode}.', admin: 'admin', operator: 'operator', roleUser: 'user', done: 'Done.', confirm: 'Confirm', actions: 'Actions', loading: 'Loading…',
+} as const;
+
+export type Key = keyof typeof en;
