@@ -12,7 +12,19 @@ extern const ConsoleFile kConsoleFiles[];
 
 namespace {
 
-constexpr std::string_view kAssets = "assets/";
+std::string bytes_of(const ConsoleFile& file) {
+  return std::string(reinterpret_cast<const char*>(file.bytes), file.size);
+}
+
+/// What the build compressed beside `name`; empty when that had no use.
+std::string compressed(std::string_view name) {
+  for (const ConsoleFile* file = kConsoleFiles; !file->name.empty(); ++file) {
+    if (file->name.ends_with(".gz") && file->name.substr(0, file->name.size() - 3) == name) {
+      return bytes_of(*file);
+    }
+  }
+  return {};
+}
 
 std::string_view content_type_of(std::string_view name) {
   if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
@@ -21,35 +33,31 @@ std::string_view content_type_of(std::string_view name) {
   return "application/octet-stream";
 }
 
-/// The names carry a hash of the content, so there is one route for all, and a browser never asks for one
-/// twice.
-void send_asset(const http::Request& request, http::Exchange exchange) {
-  for (const ConsoleFile* file = kConsoleFiles; !file->name.empty(); ++file) {
-    if (!file->name.starts_with(kAssets) || file->name.substr(kAssets.size()) != request.param(0)) continue;
-    http::Response response;
-    response.headers = {{"Cache-Control", "public, max-age=31536000, immutable"},
-                        {"X-Content-Type-Options", "nosniff"}};
-    response.content_type = content_type_of(file->name);
-    response.body.assign(reinterpret_cast<const char*>(file->bytes), file->size);
-    return exchange.reply(std::move(response));
-  }
-  exchange.fail(not_found("the console has no such file; load the page again"));
-}
-
 }  // namespace
 
 void add_console(http::Router& router) {
+  using Cache = http::StaticFiles::Cache;
+  constexpr std::string_view kPage = "text/html; charset=utf-8";
   http::StaticFiles pages;
+  http::StaticFiles assets;
   for (const ConsoleFile* file = kConsoleFiles; !file->name.empty(); ++file) {
-    if (file->name != "index.html") continue;
-    const std::string page(reinterpret_cast<const char*>(file->bytes), file->size);
-    for (const char* path : {"/console", "/console/"}) {
-      CHECK(pages.add(path, "text/html; charset=utf-8", page).ok());
+    const std::string_view name = file->name;
+    if (name.ends_with(".gz")) continue;
+    if (name == "index.html") {
+      for (const char* path : {"/console", "/console/"}) {
+        CHECK(pages.add(path, kPage, bytes_of(*file), Cache::kRevalidate, compressed(name)).ok());
+      }
+      continue;
     }
+    CHECK(name.starts_with("assets/"));
+    CHECK(assets
+              .add("/console/" + std::string(name), content_type_of(name), bytes_of(*file), Cache::kForEver,
+                   compressed(name))
+              .ok());
   }
   CHECK(pages.size() == 2);
   pages.add_to(router);
-  router.add(http::Method::kGet, "/console/assets/{file}", send_asset);
+  assets.add_directory_to(router, "/console/assets");
 }
 
 }  // namespace spillway::app

@@ -35,18 +35,38 @@ std::string make_etag(std::string_view bytes) {
   return etag + '"';
 }
 
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return text.substr(0, text.find_last_not_of(" \t") + 1);
+}
+
 /// If-None-Match (RFC 9110, 13.1.2): `*` or a list; compared weakly.
 bool matches(std::string_view condition, std::string_view etag) {
   if (condition == "*") return true;
   while (!condition.empty()) {
     std::string_view one = condition.substr(0, condition.find(','));
     condition.remove_prefix(std::min(condition.size(), one.size() + 1));
-    one.remove_prefix(std::min(one.find_first_not_of(" \t"), one.size()));
+    one = trimmed(one);
     if (one.starts_with("W/")) one.remove_prefix(2);
-    one = one.substr(0, one.find_last_not_of(" \t") + 1);
     if (one == etag) return true;
   }
   return false;
+}
+
+/// Accept-Encoding (RFC 9110, 12.5.3): gzip by name or by `*`, and not with a weight of zero.
+bool takes_gzip(std::string_view accepted) {
+  bool by_star = false;
+  while (!accepted.empty()) {
+    const std::string_view one = accepted.substr(0, accepted.find(','));
+    accepted.remove_prefix(std::min(accepted.size(), one.size() + 1));
+    const std::size_t semicolon = std::min(one.find(';'), one.size());
+    const std::string_view coding = trimmed(one.substr(0, semicolon));
+    const std::string_view weight = trimmed(one.substr(std::min(semicolon + 1, one.size())));
+    const bool wanted = !weight.starts_with("q=0") || weight.find_first_of("123456789") != weight.npos;
+    if (coding == "gzip" || coding == "x-gzip") return wanted;
+    if (coding == "*") by_star = wanted;
+  }
+  return by_star;
 }
 
 std::string_view content_type_of(const std::string& extension) {
@@ -88,18 +108,19 @@ Result<std::string> read_file(const fs::path& path) {
 
 }  // namespace
 
-Status StaticFiles::add(std::string_view path, std::string_view content_type, std::string bytes,
-                        Cache cache) {
+Status StaticFiles::add(std::string_view path, std::string_view content_type, std::string bytes, Cache cache,
+                        std::string gzip) {
   const std::string name(path);
   if (!valid_path(path)) return invalid_argument("not a path for a static file: " + name);
   if (files_.contains(path)) return invalid_argument("there are two static files " + name);
   if (bytes.size() > limits::kMaxStaticFileBytes) return invalid_argument("static file too large: " + name);
-  if (bytes_ + bytes.size() > limits::kMaxStaticBytes)
-    return invalid_argument("static files too large at " + name);
-  bytes_ += bytes.size();
-  std::string etag = make_etag(bytes);
-  files_.emplace(name, std::make_shared<const File>(
-                           File{std::string(content_type), std::move(bytes), std::move(etag), cache}));
+  const std::size_t size = bytes.size() + gzip.size();
+  if (bytes_ + size > limits::kMaxStaticBytes) return invalid_argument("static files too large at " + name);
+  bytes_ += size;
+  File file{std::string(content_type), std::move(bytes), {}, std::move(gzip), {}, cache};
+  file.etag = make_etag(file.bytes);
+  file.gzip_etag = make_etag(file.gzip);
+  files_.emplace(name, std::make_shared<const File>(std::move(file)));
   return Ok{};
 }
 
@@ -145,22 +166,41 @@ void StaticFiles::add_to(Router& router) const {
   }
 }
 
+void StaticFiles::add_directory_to(Router& router, std::string_view directory) const {
+  const std::string prefix = std::string(directory) + "/";
+  auto files = std::make_shared<Files>();
+  for (const auto& [path, file] : files_) {
+    if (path.starts_with(prefix)) files->emplace(path.substr(prefix.size()), file);
+  }
+  router.add(
+      Method::kGet, prefix + "{file}",
+      [files = std::shared_ptr<const Files>(std::move(files))](const Request& request, Exchange exchange) {
+        const auto found = files->find(request.param(0));
+        if (found == files->end()) return exchange.fail(not_found("there is no such file"));
+        serve(*found->second, request, std::move(exchange));
+      });
+}
+
 void StaticFiles::serve(const File& file, const Request& request, Exchange exchange) {
+  const bool gzip = !file.gzip.empty() && takes_gzip(request.header("accept-encoding"));
+  const std::string& etag = gzip ? file.gzip_etag : file.etag;
   Response response;
   response.headers = {
-      {"ETag", file.etag},
+      {"ETag", etag},
       {"Cache-Control", file.cache == Cache::kForEver ? "public, max-age=31536000, immutable" : "no-cache"},
       {"X-Content-Type-Options", "nosniff"}};
+  if (!file.gzip.empty()) response.headers.push_back({"Vary", "Accept-Encoding"});
   if (is_page(file.content_type)) {
     response.headers.push_back({"Content-Security-Policy", std::string(kContentPolicy)});
     response.headers.push_back({"X-Frame-Options", "DENY"});  // for browsers that do not know frame-ancestors
     response.headers.push_back({"Referrer-Policy", "no-referrer"});
   }
-  if (matches(request.header("if-none-match"), file.etag)) {
+  if (matches(request.header("if-none-match"), etag)) {
     response.status = 304;
   } else {
+    if (gzip) response.headers.push_back({"Content-Encoding", "gzip"});
     response.content_type = file.content_type;
-    response.body = file.bytes;
+    response.body = gzip ? file.gzip : file.bytes;
   }
   exchange.reply(std::move(response));
 }

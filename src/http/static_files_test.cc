@@ -82,6 +82,56 @@ TEST(StaticFiles, Head) {
   EXPECT_EQ(bench.sent, "");
 }
 
+TEST(StaticFiles, CompressedForThoseWhoTakeIt) {
+  StaticFiles files;
+  ASSERT_TRUE(files.add("/a.js", "text/javascript", "plain", StaticFiles::Cache::kForEver, "packed").ok());
+  SessionBench bench(router_of(files));
+  const struct {
+    const char* accepted;
+    bool packed;
+  } rows[] = {{"gzip, deflate, br", true},
+              {"br;q=1.0, gzip;q=0.5", true},
+              {"*", true},
+              {"gzip;q=0", false},
+              {"gzip; q=0.000, *", false},
+              {"*;q=0", false},
+              {"br", false},
+              {"", false},
+              {"gzipped", false}};
+  std::string etags[2];
+  for (const auto& row : rows) {
+    bench.feed(request("GET", "/a.js", std::string("Accept-Encoding: ") + row.accepted + "\r\n"));
+    const Answer answer = take_answer(bench.sent);
+    EXPECT_EQ(answer.body, row.packed ? "packed" : "plain") << row.accepted;
+    EXPECT_EQ(answer.field("Content-Encoding"), row.packed ? "gzip" : "") << row.accepted;
+    EXPECT_EQ(answer.field("Vary"), "Accept-Encoding");
+    EXPECT_EQ(answer.field("Content-Type"), "text/javascript");
+    etags[row.packed ? 1 : 0] = answer.field("ETag");
+  }
+  EXPECT_NE(etags[0], etags[1]);  // two representations
+  bench.feed(request("GET", "/a.js", "Accept-Encoding: gzip\r\nIf-None-Match: " + etags[1] + "\r\n"));
+  EXPECT_EQ(take_answer(bench.sent).status, 304);
+  bench.feed(request("GET", "/a.js", "If-None-Match: " + etags[1] + "\r\n"));
+  EXPECT_EQ(take_answer(bench.sent).status, 200);
+}
+
+TEST(StaticFiles, OneRouteForADirectory) {
+  StaticFiles files = some_files();
+  ASSERT_TRUE(files.add("/assets/deep/er.js", "text/javascript", "deeper").ok());
+  Router router;
+  files.add_directory_to(router, "/assets");
+  SessionBench bench(std::move(router));
+  bench.feed(request("GET", "/assets/app-1a2b.js"));
+  const Answer answer = take_answer(bench.sent);
+  EXPECT_EQ(answer.body, "go()");
+  EXPECT_EQ(answer.field("Cache-Control"), "public, max-age=31536000, immutable");
+  EXPECT_EQ(answer.field("ETag").size(), 34U);
+  for (const char* path : {"/assets/", "/assets/other.js", "/assets/deep/er.js", "/"}) {
+    bench.feed(request("GET", path));
+    EXPECT_EQ(take_answer(bench.sent).status, 404) << path;
+  }
+}
+
 TEST(StaticFiles, RefusesWhatItCannotServe) {
   StaticFiles files = some_files();
   EXPECT_FALSE(files.add("no-slash", "text/plain", "").ok());

@@ -1,5 +1,7 @@
 """HTTP as a whole server speaks it: long pipelines, many connections, bodies in every framing, several threads."""
 
+import gzip
+import re
 import threading
 
 import pytest
@@ -191,13 +193,35 @@ def test_every_answer_has_what_it_must_have(api):
     assert login.headers["cache-control"] == "no-store", "a token is nothing to keep"
 
 
-def test_pages_are_served_with_their_policies(api):
-    page = api.http.get("/")
+@pytest.mark.parametrize("path", ["/", "/console", "/console/"])
+def test_pages_are_served_with_their_policies(api, path):
+    page = api.http.get(path)
     assert page.status == 200 and page.headers["content-type"].startswith("text/html")
     policy = page.headers["content-security-policy"]
-    assert "frame-ancestors 'none'" in policy and "unsafe-inline" not in policy
+    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
     assert page.headers["x-content-type-options"] == "nosniff"
-    assert "referrer-policy" in page.headers
+    assert page.headers["referrer-policy"] == "no-referrer"
+    assert page.headers["cache-control"] == "no-cache"
+    again = api.http.get(path, headers={"If-None-Match": page.headers["etag"]})
+    assert again.status == 304 and again.body == b""
+
+
+def test_what_the_console_is_made_of_is_kept_and_compressed(api):
+    page = api.http.get("/console").body.decode()
+    assets = re.findall(r'"(/console/assets/[^"]+)"', page)
+    assert {path.rsplit(".", 1)[1] for path in assets} == {"js", "css", "svg"}, page
+    for path in assets:
+        plain = api.http.get(path)
+        assert plain.status == 200 and "content-encoding" not in plain.headers
+        assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert plain.headers["x-content-type-options"] == "nosniff"
+        assert api.http.get(path, headers={"If-None-Match": plain.headers["etag"]}).status == 304
+        if path.endswith(".svg"):
+            continue  # smaller than what compressing it would save
+        packed = api.http.get(path, headers={"Accept-Encoding": "br, gzip"})
+        assert packed.headers["content-encoding"] == "gzip" and packed.headers["vary"] == "Accept-Encoding"
+        assert gzip.decompress(packed.body) == plain.body
+    assert_problem(api.http.get("/console/assets/index-00000000.js"), 404, "not_found")
 
 
 def test_two_hosts_at_once(make_server):

@@ -1,5 +1,6 @@
 """Every route times every role, with one's own ids and with other people's: nothing leaks."""
 
+import re
 import subprocess
 
 import pytest
@@ -48,6 +49,10 @@ ROUTES = {
     "GET /metrics": (EVERYBODY, None),
     "GET /": (EVERYBODY, None),
     "GET /home.css": (EVERYBODY, None),
+    # The page is for everybody; what it shows comes from the routes above, with the token of who looks.
+    "GET /console": (EVERYBODY, None),
+    "GET /console/": (EVERYBODY, None),
+    "GET /console/assets/{file}": (EVERYBODY, None),
 }
 BODIES = {
     "POST /auth/login": {"userId": "owner-1", "password": PASSWORD},
@@ -87,6 +92,13 @@ def world(binary, tmp_path_factory):
         assert server.stop() == 0, server.errors()
 
 
+def asset(api: Api) -> str:
+    """The name of a file that the console needs; it changes with its content."""
+    found = re.search(r'src="/console/assets/([^"]+)"', api.http.get("/console").body.decode())
+    assert found, "the console has no script"
+    return found[1]
+
+
 def routes(binary) -> list[str]:
     return subprocess.run([binary, "routes"], capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
@@ -99,7 +111,7 @@ def test_the_table_has_every_route(binary):
 def test_who_may(world, route):
     api, tokens, request, login = world
     method, pattern = route.split()
-    path = pattern.format(eventId="EVT", requestId=request, userId="victim") if "{" in pattern else pattern
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim", file=asset(api))
     path += QUERIES.get(route, "")
     allowed, refusal = ROUTES[route]
     for role in EVERYBODY:
@@ -128,7 +140,7 @@ def test_who_may(world, route):
 def test_forged_tokens_are_worth_nothing(world, route):
     api, tokens, request, _ = world
     method, pattern = route.split()
-    path = pattern.format(eventId="EVT", requestId=request, userId="victim") if "{" in pattern else pattern
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim", file=asset(api)) if "{" in pattern else pattern
     head, payload, mac = tokens[ADMIN].split(".")
     none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhZG1pbi0xIiwicm9sZSI6ImFkbWluIn0."
     for forged in (f"{head}.{payload}.", f"{head}.{payload}", f"{head}.{payload}.{mac[:-2]}AA", f"sp1.{payload}.{mac}",
