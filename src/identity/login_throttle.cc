@@ -1,19 +1,16 @@
 #include "identity/login_throttle.h"
 
-#include <arpa/inet.h>
 #include <sodium.h>
 
 #include <algorithm>
-#include <cstring>
-#include <string>
 
 #include "base/check.h"
+#include "base/ip_address.h"
 
 namespace spillway::identity {
 namespace {
 
-constexpr std::size_t kPrefixBytes = 8;  // of an IPv6 address: what one household or host is given
-constexpr Micros kTryAgain = kSecond;    // when as many as may be are in the works
+constexpr Micros kTryAgain = kSecond;  // when as many as may be are in the works
 
 }  // namespace
 
@@ -67,15 +64,11 @@ std::uint64_t LoginThrottle::hash(std::string_view text) const {
   return key;
 }
 
-std::uint64_t LoginThrottle::hash_address(std::string_view address) const {
-  const std::string text(address);
-  in6_addr six;
-  if (::inet_pton(AF_INET6, text.c_str(), &six) != 1) return hash(text);
-  const std::string_view bytes(reinterpret_cast<const char*>(&six), sizeof six);
-  if (!IN6_IS_ADDR_V4MAPPED(&six)) return hash(bytes.substr(0, kPrefixBytes));
-  char four[INET_ADDRSTRLEN];
-  CHECK(::inet_ntop(AF_INET, bytes.data() + 12, four, sizeof four) != nullptr);
-  return hash(four);
+std::uint64_t LoginThrottle::hash_address(std::string_view text) const {
+  const auto address = IpAddress::parse(text);
+  if (!address) return hash(text);
+  const IpAddress group = address->group();
+  return hash({reinterpret_cast<const char*>(group.bytes().data()), group.bytes().size()});
 }
 
 std::uint64_t LoginThrottle::pair_of(std::uint64_t account, std::uint64_t address) {

@@ -58,7 +58,7 @@ class LoginThrottle {
 
   explicit LoginThrottle(const Clock& clock, std::size_t max_entries = limits::kMaxThrottleEntries);
 
-  /// `address`: IPv4 counts whole, IPv6 by its first 64 bits.
+  /// `address`: counted by its IpAddress::group().
   Attempt begin(std::string_view account, std::string_view address);
 
   // The rule's figures.
