@@ -44,6 +44,11 @@ inline constexpr std::size_t kReceiveBuffers = 512;  ///< of an http thread with
 inline constexpr std::size_t kReceiveBufferBytes = 4096;
 inline constexpr std::size_t kMaxRefusing = 128;       ///< connections past kMaxConnections that are told why
 inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that still sends after the last answer
+inline constexpr std::size_t kMaxForwardedHops = 32;   ///< elements of X-Forwarded-For that are looked at
+inline constexpr std::size_t kMaxTrustedProxies = 100;
+inline constexpr std::size_t kRateTableEntries = 131'072;  ///< counted apart by one limit: 56 bytes each
+inline constexpr std::uint32_t kMaxRateQuota = 10'000'000;
+inline constexpr Micros kMaxRateWindow = 24LL * 3600 * kSecond;
 inline constexpr std::size_t kMaxStaticFileBytes = 16 * 1024 * 1024;
 inline constexpr std::size_t kMaxStaticBytes = 256 * 1024 * 1024;  ///< all static files together
 

@@ -1,0 +1,79 @@
+#include "http/rate_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <new>
+
+#include "base/check.h"
+
+namespace spillway::http {
+
+void RateTable::Free::operator()(void* memory) const { std::free(memory); }
+
+RateTable::RateTable(Micros window, std::size_t entries)
+    : window_(window), slice_us_((window + static_cast<Micros>(kSlices) - 1) / static_cast<Micros>(kSlices)) {
+  CHECK(window > 0 && entries > 0);
+  const std::size_t sets = std::bit_ceil((entries + kWays - 1) / kWays);
+  set_mask_ = sets - 1;
+  // Zeros from calloc are pages that the system has not given yet: an idle limit costs no memory.
+  entries_.reset(static_cast<Entry*>(std::calloc(sets * kWays, sizeof(Entry))));
+  if (entries_ == nullptr) throw std::bad_alloc();
+}
+
+/// Forgets the slices that are out of the window when `slice` runs.
+void RateTable::advance(Entry& entry, std::uint64_t slice) {
+  if (slice <= entry.slice) return;
+  if (slice - entry.slice >= kCounted) {
+    entry.counts.fill(0);
+    entry.used = 0;
+  } else {
+    for (std::uint64_t s = entry.slice + 1; s <= slice; ++s) {
+      entry.used -= entry.counts[s % kCounted];
+      entry.counts[s % kCounted] = 0;
+    }
+  }
+  entry.slice = slice;
+}
+
+RateTable::Entry& RateTable::entry_of(std::size_t set, std::uint64_t key, std::uint64_t slice) {
+  Entry* const first = &entries_[set * kWays];
+  const std::size_t home = key % kWays;
+  Entry* victim = nullptr;
+  for (std::size_t i = 0; i < kWays; ++i) {
+    Entry& entry = first[(home + i) % kWays];
+    if (entry.key == key) return entry;
+    if (entry.key == 0) {  // from home on a set fills without gaps, and nothing is ever taken out
+      victim = &entry;
+      break;
+    }
+    advance(entry, slice);
+    if (victim == nullptr || entry.used < victim->used) victim = &entry;
+  }
+  if (victim->used > 0) evictions_.fetch_add(1, std::memory_order_relaxed);
+  *victim = Entry{key, slice, 0, {}};
+  return *victim;
+}
+
+RateTable::Verdict RateTable::take(std::uint64_t key, std::uint32_t quota, Micros now) {
+  key |= std::uint64_t{1} << 63;  // never 0
+  const std::size_t set = (key >> 8) & set_mask_;
+  const auto slice = static_cast<std::uint64_t>(now / slice_us_);
+  const std::lock_guard lock(shards_[set % kShards].mutex);
+  Entry& entry = entry_of(set, key, slice);
+  advance(entry, slice);
+  if (entry.used < quota) {
+    ++entry.counts[entry.slice % kCounted];
+    ++entry.used;
+    return {true, quota - entry.used, 0};
+  }
+  // The oldest slices leave the window one after the other, until there is room for one.
+  std::uint32_t used = entry.used;
+  std::uint64_t oldest = entry.slice >= kSlices ? entry.slice - kSlices : 0;
+  for (; oldest < entry.slice && used >= quota; ++oldest) used -= entry.counts[oldest % kCounted];
+  if (used >= quota) ++oldest;
+  const Micros free_at = static_cast<Micros>(oldest - 1 + kCounted) * slice_us_;
+  return {false, 0, std::max<Micros>(free_at - now, 1)};
+}
+
+}  // namespace spillway::http
