@@ -137,6 +137,12 @@ AddressPolicy AddressPolicy::any_public() {
   return policy;
 }
 
+AddressPolicy AddressPolicy::anywhere() {
+  AddressPolicy policy = any_public();
+  policy.anywhere_ = true;
+  return policy;
+}
+
 bool AddressPolicy::allows_host(std::string_view host, std::uint16_t port) const {
   const auto fits = [&](const HostPattern& pattern) { return pattern.matches(host, port); };
   return any_ || std::any_of(allowed_.begin(), allowed_.end(), fits) ||
@@ -144,8 +150,8 @@ bool AddressPolicy::allows_host(std::string_view host, std::uint16_t port) const
 }
 
 bool AddressPolicy::allows_address(std::string_view host, std::uint16_t port, const sockaddr& address) const {
-  if (std::any_of(private_.begin(), private_.end(),
-                  [&](const HostPattern& pattern) { return pattern.matches(host, port); }))
+  if (anywhere_ || std::any_of(private_.begin(), private_.end(),
+                               [&](const HostPattern& pattern) { return pattern.matches(host, port); }))
     return true;
   return is_public_address(address) && allows_host(host, port);
 }

@@ -43,13 +43,16 @@ class AddressPolicy {
                                     const std::vector<std::string>& allowed_private = {});
   /// Every host, at public addresses only.
   static AddressPolicy any_public();
+  /// Every host at any address: for URLs that only the operator and whom he trusts have a say in.
+  static AddressPolicy anywhere();
 
   bool allows_host(std::string_view host, std::uint16_t port) const;
   /// Of an address that `host` resolved to.
   bool allows_address(std::string_view host, std::uint16_t port, const sockaddr& address) const;
 
  private:
-  bool any_ = false;
+  bool any_ = false;       ///< host
+  bool anywhere_ = false;  ///< any host at any address
   std::vector<HostPattern> allowed_;
   std::vector<HostPattern> private_;
 };

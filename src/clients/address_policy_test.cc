@@ -160,6 +160,14 @@ TEST(AddressPolicyTest, AnyPublic) {
   EXPECT_FALSE(allows(policy, "127.0.0.1", 80, "127.0.0.1"));
 }
 
+TEST(AddressPolicyTest, Anywhere) {
+  const AddressPolicy policy = AddressPolicy::anywhere();
+  EXPECT_TRUE(policy.allows_host("login.internal", 8443));
+  EXPECT_TRUE(allows(policy, "login.internal", 8443, "192.168.0.1"));
+  EXPECT_TRUE(allows(policy, "127.0.0.1", 80, "127.0.0.1"));
+  EXPECT_TRUE(allows(policy, "example.org", 443, "8.8.8.8"));
+}
+
 TEST(AddressPolicyTest, BadPattern) {
   EXPECT_FALSE(AddressPolicy::make({"a b"}).ok());
   EXPECT_FALSE(AddressPolicy::make({}, {"a:0"}).ok());
