@@ -13,7 +13,10 @@ packages_of() {
       # Node from elsewhere brings its own npm, and Debian's would throw it out.
       command -v npm >/dev/null || echo nodejs npm
       ;;
-    test) echo libgtest-dev libgmock-dev python3 python3-pytest python3-yaml curl openssl ca-certificates procps chromium ;;
+    test)
+      echo libgtest-dev libgmock-dev python3 python3-pytest python3-yaml python3-cryptography curl openssl \
+        ca-certificates procps chromium
+      ;;
     bench) echo nginx-light redis-server redis-tools python3 ;;
     lint) echo clang-format-14 clang-tidy-14 python3 libgtest-dev libgmock-dev ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "identity/gate.h"
+#include "identity/issuer_keys.h"
 
 namespace spillway::app {
 namespace {
@@ -48,8 +49,20 @@ Status set_listen(ServeOptions& options, const std::string& value) {
 
 Status set_identity(ServeOptions& options, const std::string& value) {
   const auto mode = identity::parse_mode(value);
-  if (!mode || *mode == identity::Mode::kOidc) return invalid_argument("must be none, open or users");
+  if (!mode) return invalid_argument("must be none, open, users or oidc");
   options.identity = *mode;
+  return Ok{};
+}
+
+/// Values that commas part; an empty text has none.
+Status set_list(std::vector<std::string>& into, const std::string& value) {
+  into.clear();
+  for (std::size_t begin = 0; begin < value.size();) {
+    const std::size_t end = std::min(value.find(',', begin), value.size());
+    if (end == begin || end + 1 == value.size()) return invalid_argument("must have no empty value");
+    into.push_back(value.substr(begin, end - begin));
+    begin = end + 1;
+  }
   return Ok{};
 }
 
@@ -85,11 +98,32 @@ std::vector<OptionRow> make_table() {
        "Demonstration: open login, event EVT-009 with 100 places, an admin token, and a small crowd.",
        [](O& o, S v) { return set_bool(o.demo, v); }},
       {"identity", "MODE", "none",
-       "Who may log in: none (only the admin secret counts), open (any user id, no password) or users "
-       "(accounts with passwords).",
+       "Who may log in: none (only the admin secret counts), open (any user id, no password), users "
+       "(accounts with passwords) or oidc (access tokens of an OpenID provider).",
        set_identity},
       {"i-know-login-is-open", "", "false", "Allow open login on an address that others can reach.",
        [](O& o, S v) { return set_bool(o.i_know_login_is_open, v); }},
+      {"oidc-issuer", "URL", "",
+       "The OpenID provider, as its discovery document spells it; https, or http on this machine.",
+       [](O& o, S v) {
+         if (Status checked = identity::check_issuer_url(v); !checked) return checked;
+         o.oidc.issuer = v;
+         return Status(Ok{});
+       }},
+      {"oidc-audience", "TEXT", "", "What `aud` of its tokens must be or contain.",
+       [](O& o, S v) { return o.oidc.audience = v, Status(Ok{}); }},
+      {"oidc-role-claim", "NAME", "roles",
+       "The claim that tells roles, or a path to it, as realm_access.roles.",
+       [](O& o, S v) {
+         return v.empty() ? Status(invalid_argument("must not be empty")) : (o.oidc.role_claim = v, Ok{});
+       }},
+      {"oidc-operators", "LIST", "", "Values of that claim, separated by commas, that make an operator.",
+       [](O& o, S v) { return set_list(o.oidc.operators, v); }},
+      {"oidc-admins", "LIST", "", "Values of that claim, separated by commas, that make an admin.",
+       [](O& o, S v) { return set_list(o.oidc.admins, v); }},
+      {"oidc-ca-file", "FILE", "",
+       "Authorities (PEM) that the provider's certificate must be from; else the system's.",
+       [](O& o, S v) { return o.oidc.ca_file = v, Status(Ok{}); }},
       {"password-threads", "N", "0",
        "Threads that compare passwords, of 19 MiB each at work; 0 takes half the cores, at least one.",
        [](O& o, S v) { return set_number(o.password_threads, v, 0, limits::kMaxPasswordThreads); }},
@@ -165,6 +199,13 @@ Result<std::vector<GivenOption>> read_config(const std::string& path) {
 Status check_together(const ServeOptions& options) {
   if (options.tls_certificate_file.empty() != options.tls_key_file.empty()) {
     return invalid_argument("tls-cert and tls-key go together");
+  }
+  const bool oidc = options.identity == identity::Mode::kOidc;
+  if (oidc && (options.oidc.issuer.empty() || options.oidc.audience.empty())) {
+    return invalid_argument("identity oidc needs oidc-issuer and oidc-audience");
+  }
+  if (!oidc && !options.oidc.issuer.empty()) {
+    return invalid_argument("oidc-issuer goes with identity oidc");
   }
   if (options.demo && options.identity != identity::Mode::kOpen) {
     return invalid_argument("the demonstration needs identity open");

@@ -13,6 +13,14 @@
 
 namespace spillway::app {
 
+/// For identity oidc.
+struct OidcOptions {
+  std::string issuer, audience;
+  std::string role_claim = "roles";
+  std::vector<std::string> operators, admins;  ///< values of that claim
+  std::string ca_file;                         ///< empty: the system's
+};
+
 /// What `spillway serve` can be told.
 struct ServeOptions {
   std::string host = "127.0.0.1";
@@ -21,6 +29,7 @@ struct ServeOptions {
   bool demo = false;
   identity::Mode identity = identity::Mode::kNone;
   bool i_know_login_is_open = false;
+  OidcOptions oidc;
   std::size_t password_threads = 0;  ///< 0: half the cores, at least 1
   std::size_t workers = 4;
   bool start_paused = false;     ///< --workers 0

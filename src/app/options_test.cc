@@ -80,7 +80,12 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
       {{"listen", "127.0.0.1:70000"}, "--listen must end in a port"},
       {{"workers", "-1"}, "--workers must be a whole number"},
       {{"workers", "many"}, "--workers must be a whole number"},
-      {{"identity", "anyone"}, "--identity must be none, open or users"},
+      {{"identity", "anyone"}, "--identity must be none, open, users or oidc"},
+      {{"identity", "oidc"}, "identity oidc needs oidc-issuer and oidc-audience"},
+      {{"oidc-issuer", "http://login.example.org"}, "--oidc-issuer must begin with https://"},
+      {{"oidc-issuer", "https://login.example.org"}, "oidc-issuer goes with identity oidc"},
+      {{"oidc-role-claim", ""}, "--oidc-role-claim must not be empty"},
+      {{"oidc-admins", "a,,b"}, "--oidc-admins must have no empty value"},
       {{"admin-token", "short"}, "--admin-token must have 32"},
       {{"max-receive-count", "2"}, "--max-receive-count must be a whole number from 3 to 5"},
       {{"log-level", "loud"}, "--log-level must be"},
@@ -103,6 +108,20 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
 TEST(Options, ZeroWorkersMeansPaused) {
   EXPECT_TRUE(resolve({{"workers", "0"}})->start_paused);
   EXPECT_GT(resolve({{"workers", "0"}})->workers, 0U);
+}
+
+TEST(Options, OpenIdHasItsOwn) {
+  const auto options = resolve({{"identity", "oidc"},
+                                {"oidc-issuer", "https://login.example.org/realms/main"},
+                                {"oidc-audience", "spillway"},
+                                {"oidc-operators", "support,night shift"},
+                                {"oidc-admins", "admin"}});
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->oidc.issuer, "https://login.example.org/realms/main");
+  EXPECT_EQ(options->oidc.audience, "spillway");
+  EXPECT_EQ(options->oidc.role_claim, "roles");
+  EXPECT_EQ(options->oidc.operators, (std::vector<std::string>{"support", "night shift"}));
+  EXPECT_EQ(options->oidc.admins, (std::vector<std::string>{"admin"}));
 }
 
 TEST(Options, TheDocumentIsTheTable) {

@@ -14,12 +14,15 @@
 #include <thread>
 
 #include "app/demo.h"
+#include "app/issuer_documents.h"
 #include "app/pages.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
 #include "identity/embedded.h"
 #include "identity/gate.h"
+#include "identity/issuer_keys.h"
 #include "identity/login_throttle.h"
+#include "identity/oidc_tokens.h"
 #include "identity/password_pool.h"
 #include "identity/routes.h"
 #include "intake/embedded.h"
@@ -134,6 +137,7 @@ class Process {
   Status start() {
     started_us_ = clock_.steady_us();
     if (Status opened = open_storage(); !opened) return opened;
+    if (Status made = make_outside_tokens(); !made) return made;
     http::Router router = make_router();
     http_metrics_ = std::make_unique<ops::HttpMetrics>(router.routes(), options_.http_threads);
     http::ServerOptions http;
@@ -156,6 +160,7 @@ class Process {
     workers_ = std::make_unique<intake::WorkerPool>(*service_, given_work_ == nullptr ? work_ : *given_work_,
                                                     clock_, kWorkerLoop, worker_options);
 
+    if (issuer_keys_ != nullptr) issuer_keys_->start();
     engine_->start();
     passwords_->start();
     workers_->start();
@@ -178,6 +183,7 @@ class Process {
   /// Order matters: what is in the works is answered before what answers it goes.
   void stop() {
     accepting_ = false;
+    if (issuer_keys_ != nullptr) issuer_keys_->stop();
     WaitLoop loop(kMainLoop);
     bool ended = false;
     loop.run_until([&ended] { return ended; }, -1,
@@ -245,12 +251,26 @@ class Process {
     return Ok{};
   }
 
+  /// Under identity oidc.
+  Status make_outside_tokens() {
+    if (options_.identity != identity::Mode::kOidc) return Ok{};
+    const OidcOptions& oidc = options_.oidc;
+    auto documents = IssuerDocuments::make(oidc.ca_file);
+    if (!documents) return documents.error();
+    issuer_documents_ = std::move(*documents);
+    issuer_keys_ = std::make_unique<identity::IssuerKeys>(oidc.issuer, *issuer_documents_, clock_);
+    outside_tokens_ = std::make_unique<identity::OidcTokens>(
+        identity::ClaimRules{oidc.issuer, oidc.audience, oidc.role_claim, oidc.operators, oidc.admins},
+        *issuer_keys_);
+    return Ok{};
+  }
+
   http::Router make_router() {
     http::Router router;
-    gate_ =
-        std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret, &identity_->revocations());
+    gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret,
+                                             &identity_->revocations(), outside_tokens_.get());
     identity::add_routes(router, {*identity_, *gate_, *tokens_, identity_->revocations(), *passwords_,
-                                  *throttle_, clock_, options_.identity});
+                                  *throttle_, clock_, options_.identity, options_.oidc.issuer});
     intake::add_routes(router, {*service_, *gate_, options_.workers});
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
@@ -261,9 +281,15 @@ class Process {
 
   std::vector<ops::Check> readiness() const {
     const journal::EngineStats stats = engine_->stats();
-    return {{"accepting", accepting_.load(), accepting_ ? "" : "starting or stopping"},
-            {"journal", !stats.failed, stats.failed ? "a write failed" : ""},
-            {"storage", !stats.storage_full, stats.storage_full ? "the disk is full" : ""}};
+    std::vector<ops::Check> checks = {
+        {"accepting", accepting_.load(), accepting_ ? "" : "starting or stopping"},
+        {"journal", !stats.failed, stats.failed ? "a write failed" : ""},
+        {"storage", !stats.storage_full, stats.storage_full ? "the disk is full" : ""}};
+    if (issuer_keys_ != nullptr) {
+      const bool has_keys = issuer_keys_->has_keys();
+      checks.push_back({"identity", has_keys, has_keys ? "" : "the issuer's keys could not be fetched yet"});
+    }
+    return checks;
   }
 
   ops::LiveSampling live_sampling() {
@@ -283,6 +309,9 @@ class Process {
               http_metrics_->render(out);
               ops::append_engine_metrics(out, engine_->stats(), engine_->recovery());
               ops::append_process_metrics(out, clock_.steady_us() - started_us_);
+              if (outside_tokens_ != nullptr) {
+                identity::append_oidc_metrics(out, issuer_keys_->stats(), outside_tokens_->stats());
+              }
               done(std::move(out));
             },
             [this](UniqueFunction<void(std::string)> done) {
@@ -300,6 +329,9 @@ class Process {
   SystemClock clock_;
   intake::MachineConfig machine_config_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
+  std::unique_ptr<IssuerDocuments> issuer_documents_;
+  std::unique_ptr<identity::IssuerKeys> issuer_keys_;    ///< under identity oidc, as the one above and below
+  std::unique_ptr<identity::OidcTokens> outside_tokens_;
   std::unique_ptr<identity::Gate> gate_;
   ops::AuditLog audit_log_;  ///< outlives those that write to it
   std::unique_ptr<intake::EmbeddedService> service_;

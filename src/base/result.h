@@ -39,6 +39,7 @@ enum class ErrorCode : std::uint8_t {
   kInvalidCredentials,
   kLastAdmin,
   kRedriveRunning,
+  kIdentityUnavailable,
 };
 
 struct ErrorInfo {

@@ -153,8 +153,10 @@ void login(const RouteContext& context, const Request& request, Exchange exchang
       return open_login(context, request, std::move(exchange));
     case Mode::kUsers:
       return password_login(context, request, std::move(exchange));
-    case Mode::kNone:
     case Mode::kOidc:
+      return exchange.fail(
+          not_found("nobody logs in here: get an access token from the issuer; GET /auth/methods names it"));
+    case Mode::kNone:
       return exchange.fail(not_found("nobody logs in here; GET /auth/methods tells how"));
   }
 }
