@@ -123,7 +123,8 @@ inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;  ///< of "before" a
 inline constexpr std::size_t kMaxAuditScan = 10'000;        ///< entries looked at for one page
 inline constexpr std::size_t kLivePoints = 900;                 ///< of the live series, one a second
 inline constexpr std::size_t kMaxLiveListeners = 100;           ///< past it: 503
-inline constexpr std::size_t kLivePieceBytes = 24 * 1024;       ///< of a listener's history sent at once; two fit its backlog
+inline constexpr std::size_t kLivePieceBytes =
+    24 * 1024;  ///< of a listener's history sent at once; two fit its backlog
 inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;   ///< between those pieces
 inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;    ///< whether a listener's token is still good
 
@@ -157,6 +158,7 @@ inline constexpr Micros kOidcFirstRetry = kSecond;      ///< after a fetch that 
 inline constexpr Micros kOidcLastRetry = 60 * kSecond;
 inline constexpr Micros kOidcKeysMaxAge =
     24LL * 3600 * kSecond;  ///< since the last fetch that succeeded; past it the keys count no longer
-inline constexpr std::size_t kMaxVerifiedTokens = 65'536;  ///< remembered, so that one signature is checked once
+inline constexpr std::size_t kMaxVerifiedTokens =
+    65'536;  ///< remembered, so that one signature is checked once
 
 }  // namespace spillway::limits
