@@ -23,15 +23,23 @@ int run_serve(const CLI::App& command, const std::string& config_file, intake::W
   for (const OptionRow& row : option_table()) {
     const CLI::Option* option = command.get_option(fmt::format("--{}", row.name));
     if (option->count() == 0) continue;
+    if (row.repeatable) {
+      for (const std::string& value : option->results()) given.push_back({std::string(row.name), value});
+      continue;
+    }
     given.push_back({std::string(row.name), row.placeholder.empty() ? "true" : option->results().back()});
   }
-  const auto options = resolve_options(
-      given, [](const char* name) -> const char* { return std::getenv(name); }, config_file);
+  const auto read = [given, config_file] {
+    return resolve_options(
+        given, [](const char* name) -> const char* { return std::getenv(name); }, config_file);
+  };
+  const auto options = read();
   if (!options) {
     fmt::print(stderr, "spillway: {}\n", options.error().message);
     return kExitUsage;
   }
-  return serve(*options, work);
+  if (config_file.empty()) return serve(*options, nullptr, work);
+  return serve(*options, read, work);
 }
 
 int run_inspect(const std::string& directory) {
@@ -79,7 +87,9 @@ int run(int argc, char** argv, intake::Work* work) {
     if (row.placeholder.empty()) {
       serve->add_flag(name, help);
     } else {
-      serve->add_option(name, values[i], help)->type_name(std::string(row.placeholder));
+      CLI::Option* option = serve->add_option(name, values[i], help)->type_name(std::string(row.placeholder));
+      // The values are read from the option; what it is bound to only says that it takes one at a time.
+      if (row.repeatable) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
 

@@ -85,6 +85,29 @@ Status set_log_level(ServeOptions& options, const std::string& value) {
   return Ok{};
 }
 
+Status add_trusted_proxies(ServeOptions& options, const std::string& value) {
+  for (std::string_view rest = value;;) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    const auto network = IpNetwork::parse(rest.substr(0, comma));
+    if (!network) return network.error();
+    if (options.trusted_proxies.networks.size() >= limits::kMaxTrustedProxies) {
+      return invalid_argument(fmt::format("may name {} networks at most", limits::kMaxTrustedProxies));
+    }
+    options.trusted_proxies.networks.push_back(*network);
+    if (comma == rest.size()) return Ok{};
+    rest.remove_prefix(comma + 1);
+  }
+}
+
+Status set_proxy_header(ServeOptions& options, const std::string& value) {
+  if (value != "x-forwarded-for" && value != "forwarded") {
+    return invalid_argument("must be x-forwarded-for or forwarded");
+  }
+  options.trusted_proxies.header = value == "forwarded" ? http::TrustedProxies::Header::kForwarded
+                                                        : http::TrustedProxies::Header::kXForwardedFor;
+  return Ok{};
+}
+
 std::vector<OptionRow> make_table() {
   using O = ServeOptions;
   using S = const std::string&;
@@ -149,6 +172,15 @@ std::vector<OptionRow> make_table() {
       {"max-in-works", "N", "65536",
        "Requests taken and not yet answered; past it new ones are answered 503.",
        [](O& o, S v) { return set_number(o.max_in_works, v, 1, 10'000'000); }},
+      {"limit", "CLASS.BY=N/TIME", "participate.account=100/10s",
+       "So many requests in any such time (s, m, h): login, participate, read, stream or admin, by account "
+       "or by "
+       "address; off removes it. May be repeated; each place changes what it names. Read again on SIGHUP.",
+       [](O& o, S v) { return o.limits.set(v); }, true},
+      {"trusted-proxy", "CIDR", "", "Network whose word about the client's address counts. May be repeated.",
+       add_trusted_proxies, true},
+      {"proxy-header", "NAME", "x-forwarded-for",
+       "The one header that trusted proxies write it to: x-forwarded-for or forwarded.", set_proxy_header},
       {"tls-cert", "FILE", "", "Certificate chain in PEM; with --tls-key the listener speaks TLS.",
        [](O& o, S v) { return o.tls_certificate_file = v, Status(Ok{}); }},
       {"tls-key", "FILE", "", "Private key in PEM.",
@@ -185,10 +217,11 @@ Result<std::vector<GivenOption>> read_config(const std::string& path) {
   std::vector<GivenOption> given;
   try {
     for (const CLI::ConfigItem& item : CLI::ConfigTOML().from_file(path)) {
-      if (!item.parents.empty() || item.inputs.size() != 1 || find_row(item.name) == nullptr) {
+      const OptionRow* row = find_row(item.name);
+      if (!item.parents.empty() || row == nullptr || (item.inputs.size() != 1 && !row->repeatable)) {
         return invalid_argument(fmt::format("{}: there is no option {}", path, item.fullname()));
       }
-      given.push_back({item.name, item.inputs.front()});
+      for (const std::string& value : item.inputs) given.push_back({item.name, value});
     }
   } catch (const CLI::Error& error) {
     return invalid_argument(fmt::format("{}: {}", path, error.what()));

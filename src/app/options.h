@@ -9,6 +9,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "http/client_address.h"
+#include "http/rate_limits.h"
 #include "identity/types.h"
 
 namespace spillway::app {
@@ -39,6 +41,8 @@ struct ServeOptions {
   std::size_t max_in_works = limits::kInboxTasks;
   std::string tls_certificate_file, tls_key_file;
   bool access_log = false;
+  http::RateLimitSettings limits = http::RateLimitSettings::defaults();
+  http::TrustedProxies trusted_proxies;
   log::Level log_level = log::Level::kInfo;
   bool log_json = false;
   std::string admin_secret;
@@ -57,6 +61,7 @@ struct OptionRow {
   std::string_view help;
   /// Errors are sentences without the name.
   std::function<Status(ServeOptions&, const std::string& value)> set;
+  bool repeatable = false;  ///< may be given several times in one place; `set` takes each
 };
 const std::vector<OptionRow>& option_table();
 

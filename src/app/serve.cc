@@ -16,6 +16,8 @@
 #include "app/demo.h"
 #include "app/issuer_documents.h"
 #include "app/pages.h"
+#include "app/reload.h"
+#include "app/route_classes.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
 #include "identity/embedded.h"
@@ -47,12 +49,13 @@ bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
-/// SIGTERM and SIGINT, blocked in every thread and taken by the main one.
+/// SIGTERM, SIGINT and SIGHUP, blocked in every thread and taken by the main one.
 sigset_t stop_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -110,8 +113,8 @@ ops::LiveSample live_sample(const intake::Metrics& metrics) {
 /// way.
 class Process {
  public:
-  explicit Process(const ServeOptions& options, intake::Work* work = nullptr)
-      : options_(options), given_work_(work) {
+  Process(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again, intake::Work* work)
+      : options_(options), given_work_(work), limits_(options.limits, std::move(read_again)) {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
     service_ = std::make_unique<intake::EmbeddedService>(machine_config_, &audit_log_);
@@ -146,6 +149,8 @@ class Process {
     http.threads = options_.http_threads;
     http.io_uring = options_.io_uring;
     http.max_connections = options_.max_connections;
+    http.rate_limits = limits_.in_force();
+    http.trusted_proxies = options_.trusted_proxies;
     http.tls_certificate_file = options_.tls_certificate_file;
     http.tls_key_file = options_.tls_key_file;
     if (options_.access_log) http.access_log = log_access;
@@ -203,6 +208,7 @@ class Process {
                  kDemoEvent);
     }
   }
+  void reload_limits() { limits_.reload(*server_, audit_log_, kMainLoop); }
   bool demo() const { return options_.demo; }
   bool failed() const { return failed_; }
 
@@ -276,6 +282,7 @@ class Process {
     ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
     add_pages(router);
+    router.classify(route_class);
     return router;
   }
 
@@ -308,6 +315,7 @@ class Process {
               std::string out;
               http_metrics_->render(out);
               ops::append_engine_metrics(out, engine_->stats(), engine_->recovery());
+              http::append_rate_limit_metrics(out, *limits_.current());
               ops::append_process_metrics(out, clock_.steady_us() - started_us_);
               if (outside_tokens_ != nullptr) {
                 identity::append_oidc_metrics(out, issuer_keys_->stats(), outside_tokens_->stats());
@@ -343,6 +351,7 @@ class Process {
   intake::Work* given_work_;  ///< instead, or null
   std::unique_ptr<intake::WorkerPool> workers_;
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
+  LimitReload limits_;
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<ops::LiveSampler> live_sampler_;
@@ -362,7 +371,7 @@ journal::ReplicaFactory all_replicas(const intake::MachineConfig& config) {
   };
 }
 
-int serve(const ServeOptions& options, intake::Work* work) {
+int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again, intake::Work* work) {
   log::configure(options.log_level, options.log_json);
   if (options.identity == identity::Mode::kOpen && !is_loopback(options.host) &&
       !options.i_know_login_is_open) {
@@ -377,7 +386,7 @@ int serve(const ServeOptions& options, intake::Work* work) {
   ::signal(SIGPIPE, SIG_IGN);
 
   raise_descriptor_limit(options.max_connections);
-  Process process(options, work);
+  Process process(options, std::move(read_again), work);
   if (Status started = process.start(); !started) {
     fmt::print(stderr, "spillway: {}\n", started.error().message);
     return kExitCouldNotStart;
@@ -388,7 +397,8 @@ int serve(const ServeOptions& options, intake::Work* work) {
   if (process.demo()) demo = std::thread([&process] { process.run_demo(); });
 
   int signal = 0;
-  sigwait(&signals, &signal);
+  // A demonstration belongs to its terminal and ends with it.
+  while (sigwait(&signals, &signal) == 0 && signal == SIGHUP && !process.demo()) process.reload_limits();
   log::info("stopping", {{"signal", signal}});
   process.stop();
   if (demo.joinable()) demo.join();

@@ -15,9 +15,11 @@ inline constexpr int kExitStorageFailed = 3;
 
 /// Runs the server until SIGTERM or SIGINT, or until storage fails. Prints `ready http://HOST:PORT` to stdout
 /// when it answers. Returns the exit code. Call once, on the main thread, before any other thread was
-/// started.
+/// started. SIGHUP calls `read_again` and takes the limits of what it answers; null, or in a demonstration:
+/// SIGHUP is answered with a line in the log, or as SIGTERM is.
 /// `work`, if given, is done instead of the built-in one, and outlives the call: for tests whose work fails.
-int serve(const ServeOptions&, intake::Work* work = nullptr);
+int serve(const ServeOptions&, std::function<Result<ServeOptions>()> read_again = nullptr,
+          intake::Work* work = nullptr);
 
 /// Empty machines of every service, for the journal's tools.
 journal::ReplicaFactory all_replicas(const intake::MachineConfig&);

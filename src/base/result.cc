@@ -31,9 +31,9 @@ const ErrorInfo& error_info(ErrorCode code) {
       {"last_admin", "The last admin may not take this role from himself", 409},
       {"redrive_running", "A redrive of dead letters is running already", 409},
       {"identity_unavailable", "Who asks cannot be found out at the moment", 503},
+      {"rate_limited", "More requests than are allowed in this time", 429},
   };
-  static_assert(sizeof(kTable) / sizeof(kTable[0]) ==
-                static_cast<std::size_t>(ErrorCode::kIdentityUnavailable) + 1);
+  static_assert(sizeof(kTable) / sizeof(kTable[0]) == static_cast<std::size_t>(ErrorCode::kRateLimited) + 1);
   return kTable[static_cast<std::size_t>(code)];
 }
 

@@ -40,6 +40,7 @@ enum class ErrorCode : std::uint8_t {
   kLastAdmin,
   kRedriveRunning,
   kIdentityUnavailable,
+  kRateLimited,
 };
 
 struct ErrorInfo {

@@ -48,6 +48,7 @@ HttpThread::HttpThread(ServerShared& shared, std::size_t thread, int listen_fd)
   context_.observer = shared.observer;
   context_.thread = thread;
   context_.loop = loop_.get();
+  context_.limits = shared.options.rate_limits;
   context_.pool = new SlotPool;
   context_.tls = shared.tls != nullptr;
   loop = loop_.get();

@@ -48,6 +48,7 @@ class HttpThread final : public ConnectionHost, public SocketLoop::Rounds, publi
   /// Ends the loop and closes what is open. From another thread.
   void stop();
   void start_drain();  ///< on the loop's thread
+  void set_limits(std::shared_ptr<const RateLimits> limits) { context_.limits = std::move(limits); }
   SocketLoop& own_loop() { return *loop_; }
   void add_to(ServerStats& stats) const;
 

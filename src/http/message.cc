@@ -42,6 +42,15 @@ std::string_view Request::raw_path() const { return data_.head.path; }
 std::string_view Request::body() const { return data_.body; }
 std::string_view Request::remote_address() const { return data_.remote_address; }
 
+Status Request::count_for(std::string_view account) const {
+  if (data_.limits == nullptr || data_.counted) return Ok{};
+  data_.counted = true;
+  if (data_.limits->count(data_.route_class, LimitBy::kAccount, account, data_.now_us, *data_.refusal)) {
+    return Ok{};
+  }
+  return data_.refusal->error();
+}
+
 std::string_view Request::path() const {
   if (!data_.head.escaped_path) return data_.head.path;
   if (data_.decoded_path.empty()) percent_decode(data_.head.path, false, data_.decoded_path);

@@ -40,8 +40,12 @@ class Request {
   std::string_view body() const;
   /// 16 bytes as 32 hex digits: from a valid `traceparent`, else made for this request when first asked for.
   std::string_view trace_id() const;
-  /// The peer's address without its port.
+  /// The client's address without its port: the peer's, or, when that is a trusted proxy, the one that it
+  /// tells. The one idea of it that the log, the audit log and all limits share.
   std::string_view remote_address() const;
+  /// Counts this request against the limit of its account, once however often it is called. rate_limited:
+  /// there were too many; the answer, if its status is 429, then says so in RateLimit and Retry-After.
+  Status count_for(std::string_view account) const;
 
  private:
   friend class Session;

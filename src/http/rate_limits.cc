@@ -157,6 +157,11 @@ std::string RateLimitSettings::to_json() const {
 
 // ---- RateLimits -------------------------------------------------------------------------------------------
 
+Error LimitRefusal::error() const {
+  return {ErrorCode::kRateLimited,
+          fmt::format("{} requests in {} s are allowed to one {} here", requests, window_s, name(by)),
+          static_cast<int>(wait_s)};
+}
 std::string LimitRefusal::limit_field() const {
   return fmt::format("\"{}-{}\";r=0;t={}", name(route_class), name(by), wait_s);
 }

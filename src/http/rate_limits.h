@@ -58,6 +58,7 @@ struct LimitRefusal {
   std::uint32_t window_s = 0;
   std::uint32_t wait_s = 0;  ///< 0: it was not refused
 
+  Error error() const;
   /// The values of RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-10).
   std::string limit_field() const;
   std::string policy_field() const;

@@ -167,10 +167,16 @@ void write_response(ByteBuffer& out, const Response& response, const Framing& fr
   }
   if (!response.location.empty()) append_field(out, "Location: ", response.location);
   if (response.no_store) append_field(out, "Cache-Control: ", "no-store");
-  if (response.retry_after_s > 0) {
+  const LimitRefusal* const refusal = framing.refusal;
+  if (const auto wait = refusal != nullptr ? static_cast<int>(refusal->wait_s) : response.retry_after_s;
+      wait > 0) {
     out.append("Retry-After: ");
-    append_number(out, static_cast<std::uint64_t>(response.retry_after_s));
+    append_number(out, static_cast<std::uint64_t>(wait));
     out.append("\r\n");
+  }
+  if (refusal != nullptr) [[unlikely]] {
+    append_field(out, "RateLimit: ", refusal->limit_field());
+    append_field(out, "RateLimit-Policy: ", refusal->policy_field());
   }
   for (const Header& header : response.headers) {
     out.append(header.name);

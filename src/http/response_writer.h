@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "http/byte_buffer.h"
 #include "http/message.h"
+#include "http/rate_limits.h"
 
 namespace spillway::http {
 
@@ -27,8 +28,9 @@ struct Framing {
   std::string_view traceparent;  ///< empty: none
   bool http11 = true;
   bool close = false;
-  bool head_only = false;  ///< the answer to HEAD
-  bool chunked = false;    ///< the start of a stream: no Content-Length, no body
+  bool head_only = false;                 ///< the answer to HEAD
+  bool chunked = false;                   ///< the start of a stream: no Content-Length, no body
+  const LimitRefusal* refusal = nullptr;  ///< told in RateLimit, RateLimit-Policy and Retry-After
   bool hsts = false;
 };
 

@@ -85,7 +85,11 @@ void Router::add(Method method, std::string_view pattern, Handler handler, Route
   int& route = level->routes[static_cast<std::size_t>(method)];
   CHECK(route < 0);
   route = static_cast<int>(entries_.size());
-  entries_.push_back({{method, std::string(pattern)}, std::move(handler), options});
+  entries_.push_back({{method, std::string(pattern)}, std::move(handler), options, RouteClass::kNone});
+}
+
+void Router::classify(const std::function<RouteClass(const Route&)>& class_of) {
+  for (Entry& entry : entries_) entry.route_class = class_of(entry.route);
 }
 
 std::vector<Router::Route> Router::routes() const {

@@ -9,6 +9,7 @@
 
 #include "base/limits.h"
 #include "http/message.h"
+#include "http/rate_limits.h"
 
 namespace spillway::http {
 
@@ -45,6 +46,9 @@ class Router {
 
   /// CHECKs that the pattern is well formed and new.
   void add(Method method, std::string_view pattern, Handler handler, RouteOptions options = {});
+  /// Says of every route that was added so far which limits hold for it; without this none do.
+  void classify(const std::function<RouteClass(const Route&)>& class_of);
+  RouteClass route_class(int route) const { return entries_[static_cast<std::size_t>(route)].route_class; }
   /// In the order in which they were added; for the OpenAPI test and for metrics labels.
   std::vector<Route> routes() const;
 
@@ -63,6 +67,7 @@ class Router {
     Route route;
     Handler handler;
     RouteOptions options;
+    RouteClass route_class = RouteClass::kNone;
   };
   struct Level;
   std::unique_ptr<Level> root_;

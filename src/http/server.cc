@@ -132,6 +132,12 @@ void Server::post(std::size_t thread, UniqueFunction<void()> work) {
   impl_->threads.at(thread)->own_loop().post(std::move(work));
 }
 
+void Server::set_limits(std::shared_ptr<const RateLimits> limits) {
+  for (auto& thread : impl_->threads) {
+    thread->own_loop().post([&each = *thread, limits] { each.set_limits(limits); });
+  }
+}
+
 ServerStats Server::stats() const {
   ServerStats stats;
   for (const auto& thread : impl_->threads) thread->add_to(stats);

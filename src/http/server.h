@@ -10,7 +10,9 @@
 #include "base/limits.h"
 #include "base/loop.h"
 #include "base/unique_function.h"
+#include "http/client_address.h"
 #include "http/message.h"
+#include "http/rate_limits.h"
 #include "http/router.h"
 
 namespace spillway::http {
@@ -44,6 +46,9 @@ struct ServerOptions {
       0;                 ///< index of the first Loop; a second server in the process begins after the first
   bool io_uring = true;  ///< false, or where the kernel does not let us: epoll
   std::size_t max_connections = limits::kMaxConnections;
+  /// Null: none, until set_limits(). For routes that Router::classify() has given a class.
+  std::shared_ptr<const RateLimits> rate_limits = {};
+  TrustedProxies trusted_proxies = {};
   std::string tls_certificate_file = {}, tls_key_file = {};  ///< PEM; both or neither
   /// Off when empty. Called on the http threads, at once; must not block.
   std::function<void(const AccessEntry&)> access_log = {};
@@ -91,6 +96,8 @@ class Server {
   Loop& loop(std::size_t thread);
   /// Runs `work` on that loop's thread; work that was posted after the end is dropped.
   void post(std::size_t thread, UniqueFunction<void()> work);
+  /// Other limits, each thread from its next round on. Any thread.
+  void set_limits(std::shared_ptr<const RateLimits>);
   ServerStats stats() const;
 
   /// Stops accepting, answers what is in the works (with Connection: close), ends streams, closes idle

@@ -16,7 +16,16 @@ constexpr Refusal kTimeout{ErrorCode::kRequestTimeout, "the request did not arri
 }  // namespace
 
 Session::Session(SessionContext& context, std::string remote_address)
-    : context_(context), remote_address_(std::move(remote_address)), since_us_(context.now_us) {}
+    : context_(context),
+      remote_address_(std::move(remote_address)),
+      by_proxy_(false),
+      since_us_(context.now_us) {
+  const auto peer = IpAddress::parse(remote_address_);
+  if (!peer) return;
+  peer_ = *peer;
+  remote_address_ = peer_.text();  // ::ffff:192.0.2.1 is 192.0.2.1
+  by_proxy_ = context.options.trusted_proxies.trusts(peer_);
+}
 
 Session::~Session() { abandon(); }
 
@@ -269,9 +278,9 @@ void Session::dispatch(std::string_view body, std::size_t remaining) {
   request.body = body;
   request.decoded_path.clear();
   request.has_trace_id = false;
-  request.remote_address = remote_address_;
   remaining_ = remaining;
   Slot* slot = open_slot(true);
+  locate_client(slot);
   const Request view(request);
   if (context_.options.access_log) slot->trace_id = view.trace_id();
   if (!slot->keep_alive) {
@@ -279,6 +288,7 @@ void Session::dispatch(std::string_view body, std::size_t remaining) {
     must_linger_ = remaining > 0;
   }
   if (request.match.route < 0) return answer_unrouted(slot);
+  if (!within_limits(slot)) return;
   slot->held = true;
   try {
     context_.router.handler(request.match.route)(view, Exchange(slot));
@@ -287,6 +297,35 @@ void Session::dispatch(std::string_view body, std::size_t remaining) {
     context_.handler_failures.add();
     spdlog::error("a handler threw: {}", e.what());
   }
+}
+
+void Session::locate_client(Slot* slot) {
+  RequestData& request = context_.data;
+  request.client = peer_;
+  request.remote_address = remote_address_;
+  if (!by_proxy_) return;
+  request.client = client_address(request.head, peer_, context_.options.trusted_proxies);
+  if (request.client == peer_) return;
+  request.client_text = request.client.text();
+  request.remote_address = request.client_text;
+  if (context_.options.access_log) slot->client = request.client_text;
+}
+
+/// Counts the request for its address, and leaves what is needed to count it for its account. False when it
+/// has been answered.
+bool Session::within_limits(Slot* slot) {
+  RequestData& request = context_.data;
+  request.limits = nullptr;
+  if (context_.limits == nullptr) return true;
+  request.route_class = context_.router.route_class(request.match.route);
+  if (request.route_class == RouteClass::kNone) return true;
+  request.limits = context_.limits.get();
+  request.now_us = context_.now_us;
+  request.refusal = &slot->refusal;
+  request.counted = false;
+  if (request.limits->count(request.route_class, request.client, request.now_us, slot->refusal)) return true;
+  reply(slot, problem(slot->refusal.error(), slot->path));
+  return false;
 }
 
 void Session::answer_unrouted(Slot* slot) {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -38,7 +39,8 @@ struct SessionContext {
   Loop* loop = nullptr;  ///< null in tests that have none: then nobody checks the thread
   SlotPool* pool = nullptr;
   bool tls = false;
-  Micros now_us = 0;  ///< the steady clock, read once a round
+  Micros now_us = 0;                           ///< the steady clock, read once a round
+  std::shared_ptr<const RateLimits> limits{};  ///< null: none
   DateText date{};
   RequestData data{};
   std::string event_text{};
@@ -110,6 +112,8 @@ class Session {
   const Refusal* read_head(std::string_view block);
   void dispatch(std::string_view body, std::size_t remaining);
   void answer_unrouted(Slot* slot);
+  void locate_client(Slot* slot);
+  bool within_limits(Slot* slot);
   Slot* open_slot(bool known);
   void refuse(const Refusal& refusal, bool known);
   void note_wait(bool progress);
@@ -131,7 +135,9 @@ class Session {
   void check_thread() const;
 
   SessionContext& context_;
+  IpAddress peer_;
   std::string remote_address_;
+  bool by_proxy_;  ///< the peer is a trusted proxy
   Phase phase_ = Phase::kHead;
   Wait wait_ = Wait::kIdle;
   bool stalled_ = false;  ///< process() ended because too much was in the works

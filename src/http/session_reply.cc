@@ -37,7 +37,8 @@ void Session::count(Slot* slot, int status) {
   if (context_.observer != nullptr) context_.observer->on_request(context_.thread, slot->route, status, took);
   if (context_.options.access_log) {
     context_.options.access_log(AccessEntry{context_.clock.wall(), name(slot->method), slot->path,
-                                            remote_address_, slot->trace_id, status, took});
+                                            slot->client.empty() ? remote_address_ : slot->client,
+                                            slot->trace_id, status, took});
   }
 }
 
@@ -56,6 +57,7 @@ void Session::write_head_or_all(Slot* slot, const Response& response, bool chunk
                   .close = slot->close_said,
                   .head_only = slot->method == Method::kHead,
                   .chunked = chunked,
+                  .refusal = slot->refusal.wait_s != 0 && response.status == 429 ? &slot->refusal : nullptr,
                   .hsts = context_.tls});
   if (slot != first_) queued_bytes_ += out.size() - before;
 }

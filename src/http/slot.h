@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "http/byte_buffer.h"
 #include "http/message.h"
+#include "http/rate_limits.h"
 
 namespace spillway::http {
 
@@ -32,6 +33,8 @@ struct Slot {
   std::string path;         ///< raw, without the query
   std::string traceparent;  ///< a valid one of the request, to be echoed; else empty
   std::string trace_id;     ///< set when the access log is on
+  std::string client;       ///< likewise, when the client is not the connection's peer
+  LimitRefusal refusal;     ///< when a limit is exceeded, for an answer that says 429
   ByteBuffer out;           ///< the answer, while requests before this one are not answered
 };
 
@@ -54,6 +57,8 @@ class SlotPool {
     slot->held = slot->close_said = false;
     slot->traceparent.clear();
     slot->trace_id.clear();
+    slot->client.clear();
+    slot->refusal.wait_s = 0;
     return slot;
   }
   void give_back(Slot* slot) {

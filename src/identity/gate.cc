@@ -13,6 +13,13 @@ Error unauthenticated() { return {ErrorCode::kUnauthenticated, "a valid access t
 
 }  // namespace
 
+Result<Caller> Gate::caller(const http::Request& request) const {
+  auto found = caller_of(request.bearer());
+  if (!found) return found;
+  if (Status counted = request.count_for(found->user_id); !counted) return counted.error();
+  return found;
+}
+
 Result<Caller> Gate::caller_of(std::string_view bearer) const {
   if (!admin_secret_.empty() && bearer.size() == admin_secret_.size() &&
       CRYPTO_memcmp(bearer.data(), admin_secret_.data(), bearer.size()) == 0) {

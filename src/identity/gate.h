@@ -30,14 +30,15 @@ class Gate {
         revocations_(revocations),
         outside_(outside) {}
 
-  /// unauthenticated: no token, or none that is good.
-  Result<Caller> caller(const http::Request& request) const { return caller_of(request.bearer()); }
+  /// unauthenticated: no token, or none that is good. rate_limited: the account has asked too often; the
+  /// request is counted here.
+  Result<Caller> caller(const http::Request& request) const;
   /// Whoever may read under /admin. forbidden: a good token of somebody who is neither operator nor admin.
   Result<Caller> reader(const http::Request&) const;
   /// Whoever may change things under /admin. forbidden: a good token without the role admin.
   Result<Caller> admin(const http::Request&) const;
 
-  /// caller(), for what came as a bearer token.
+  /// caller(), for what came as a bearer token. Counts nothing.
   Result<Caller> caller_of(std::string_view bearer) const;
 
  private:

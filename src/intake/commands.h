@@ -22,6 +22,9 @@ struct Participate {
   std::string event_id;
   std::string user_id;
   std::string body;  ///< JSON as it came, or empty; kept with the request and handed to the worker
+  /// The person has asked too often: only whoever has taken part already is answered, the rest is
+  /// rate_limited.
+  bool only_repeat = false;
 };
 struct Participation {
   std::string request_id;

@@ -16,6 +16,7 @@ namespace {
 constexpr int kRetryWhenFullSeconds = 30;
 
 Error unknown_event() { return not_found("no such event"); }
+Error too_often() { return {ErrorCode::kRateLimited, "too many requests of this account", 1}; }
 Error unknown_request() { return not_found("no such request"); }
 Error bad_cursor() { return invalid_argument("cursor is not one that this list has given"); }
 
@@ -100,11 +101,12 @@ Result<Participation> Machine::decide(const Participate& command, Timestamp now,
   const MachineState& s = *state_;
   CHECK(s.seeded);
   const auto found = s.event_index.find(std::string_view(command.event_id));
-  if (found == s.event_index.end()) return unknown_event();
+  if (found == s.event_index.end()) return command.only_repeat ? too_often() : unknown_event();
   const std::uint32_t index = found->second;
   const EventState& event = *s.events[index];
   const PersonKey person = person_key(s.seed, index, command.user_id);
   if (const std::uint64_t number = s.people.find(person)) return Participation{request_id(number), true};
+  if (command.only_repeat) return too_often();
   if (now < event.opens_at) {
     return Error{ErrorCode::kEventNotOpen, fmt::format("opens at {}", format_time(event.opens_at))};
   }

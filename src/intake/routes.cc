@@ -177,10 +177,13 @@ Result<ListRequests> read_list(const Request& request) {
 // ---- For people -------------------------------------------------------------------------------------------
 
 void participate(const RouteContext& context, const Request& request, Exchange exchange) {
-  auto caller = context.gate.caller(request);
+  auto caller = context.gate.caller_of(request.bearer());
   if (!caller) return exchange.fail(caller.error());
+  // Who repeats himself gets the answer that he had before, however often: only what is new is limited.
+  const bool only_repeat = !request.count_for(caller->user_id).ok();
   if (Status body = check_body(request); !body) return exchange.fail(body.error());
-  Participate command{std::string(request.param(0)), std::move(caller->user_id), std::string(request.body())};
+  Participate command{std::string(request.param(0)), std::move(caller->user_id), std::string(request.body()),
+                      only_repeat};
   context.service.participate(
       std::move(command), [exchange = std::move(exchange)](Result<Participation> taken) mutable {
         if (!taken) return exchange.fail(taken.error());

@@ -169,6 +169,14 @@ void AuditLog::record(journal::Turn& turn, const AuditEntry& entry) {
   CHECK(state_.apply({.sequence = 0, .type = kRecorded, .payload = payload}).ok());
 }
 
+void AuditLog::add(AuditEntry entry, UniqueFunction<void(Result<Ok>)> reply) {
+  CHECK(engine_ != nullptr);
+  journal::call<Ok>(*engine_, true, std::move(reply), [this, entry = std::move(entry)](journal::Turn& turn) {
+    record(turn, entry);
+    return Result<Ok>(Ok{});
+  });
+}
+
 void AuditLog::list(ListAudit query, UniqueFunction<void(Result<AuditPage>)> reply) {
   CHECK(engine_ != nullptr);
   journal::call<AuditPage>(

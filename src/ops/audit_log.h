@@ -74,6 +74,10 @@ class AuditLog final : public journal::AuditTrail, public journal::Resident {
   void attach(journal::Engine& engine) { engine_ = &engine; }
   void list(ListAudit, UniqueFunction<void(Result<AuditPage>)> reply);
 
+  /// record() for what is done outside the state thread: a commit of its own. On a loop's thread. Errors are
+  /// the engine's; then it is not recorded, or not known to be.
+  void add(AuditEntry, UniqueFunction<void(Result<Ok>)> reply);
+
   /// `before` and `after` are cut to limits::kMaxAuditValueBytes, in a way that shows.
   void record(journal::Turn&, const AuditEntry&) override;
 

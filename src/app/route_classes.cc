@@ -1,0 +1,22 @@
+#include "app/route_classes.h"
+
+#include <string_view>
+
+namespace spillway::app {
+
+http::RouteClass route_class(const http::Router::Route& route) {
+  using http::Method;
+  using http::RouteClass;
+  const std::string_view pattern = route.pattern;
+  if (pattern.starts_with("/admin/")) return RouteClass::kAdmin;
+  if (pattern == "/auth/login") return RouteClass::kLogin;
+  if (pattern.starts_with("/auth/")) return RouteClass::kRead;
+  if (route.method == Method::kPost && pattern == "/events/{eventId}/participations") {
+    return RouteClass::kParticipate;
+  }
+  if (pattern == "/requests/{requestId}/stream") return RouteClass::kStream;
+  if (route.method == Method::kGet && pattern.starts_with("/requests/")) return RouteClass::kRead;
+  return RouteClass::kNone;
+}
+
+}  // namespace spillway::app
