@@ -59,6 +59,8 @@ TEST(Options, TheFallbacksOfTheTableAreTheDefaults) {
   EXPECT_EQ(given->max_receive_count, defaults->max_receive_count);
   EXPECT_EQ(given->snapshot_every_bytes, defaults->snapshot_every_bytes);
   EXPECT_EQ(given->log_level, defaults->log_level);
+  EXPECT_EQ(given->limits, defaults->limits);
+  EXPECT_EQ(given->trusted_proxies.header, defaults->trusted_proxies.header);
 }
 
 TEST(Options, TheLineBeatsTheEnvironmentBeatsTheFile) {
@@ -91,6 +93,10 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
       {{"log-level", "loud"}, "--log-level must be"},
       {{"services", "chat"}, "--services must be intake"},
       {{"demo", "yes"}, "--demo must be true or false"},
+      {{"limit", "read.account=many"}, "--limit must give read.account as"},
+      {{"limit", "chat.account=1/1s"}, "--limit has no limit chat.account"},
+      {{"trusted-proxy", "10.0.0.1/8"}, "--trusted-proxy has bits beyond its prefix"},
+      {{"proxy-header", "via"}, "--proxy-header must be"},
       {{"tls-cert", "a.pem"}, "tls-cert and tls-key go together"},
   };
   for (const auto& row : rows) {
@@ -103,6 +109,24 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
   const ConfigFile unknown("wrokers = 1\n");
   EXPECT_NE(resolve({}, {}, unknown.path()).error().message.find("wrokers"), std::string::npos);
   EXPECT_FALSE(resolve({}, {}, "/no/such/file").ok());
+}
+
+TEST(Options, LimitsAndProxiesOfAllPlacesCountTogether) {
+  const ConfigFile file(
+      "limit = [\"read.account=1/1s\", \"admin.account=1/1s\"]\ntrusted-proxy = [\"10.0.0.0/8\"]\n");
+  const auto options = resolve(
+      {{"limit", "read.account=3/1s"}, {"limit", "participate.account=off"}, {"trusted-proxy", "::1"}},
+      {{"SPILLWAY_LIMIT", "read.account=2/1s,stream.account=2/1s"}}, file.path());
+  ASSERT_TRUE(options.ok()) << options.error().message;
+  EXPECT_EQ(options->limits.text(), "read.account=3/1s,stream.account=2/1s,admin.account=1/1s");
+  EXPECT_TRUE(options->trusted_proxies.trusts(*IpAddress::parse("10.1.1.1")));
+  EXPECT_TRUE(options->trusted_proxies.trusts(*IpAddress::parse("::1")));
+  EXPECT_FALSE(options->trusted_proxies.trusts(*IpAddress::parse("127.0.0.1")));
+  const ConfigFile bad("limit = [\"read.account=1/1s\", \"read.address=1\"]\n");
+  EXPECT_NE(resolve({}, {}, bad.path()).error().message.find("limit must give read.address"),
+            std::string::npos);
+  const ConfigFile twice("workers = [\"1\", \"2\"]\n");
+  EXPECT_NE(resolve({}, {}, twice.path()).error().message.find("workers"), std::string::npos);
 }
 
 TEST(Options, ZeroWorkersMeansPaused) {

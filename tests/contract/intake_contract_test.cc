@@ -206,6 +206,27 @@ TEST_P(IntakeContract, OnePersonHasOneRequest) {
   EXPECT_EQ(take_part("E", "ann")->request_id, first->request_id);
 }
 
+TEST_P(IntakeContract, WhoAskedTooOftenGetsTheAnswerToWhatHeRepeatsAndNoOther) {
+  made("E", 1);
+  const std::string id = take_part("E", "ada")->request_id;
+  const auto repeat = [&](const char* event, const char* user) {
+    return ask<Participation>(loop_, [&](auto reply) {
+      service().participate({.event_id = event, .user_id = user, .body = "", .only_repeat = true},
+                            std::move(reply));
+    });
+  };
+  const auto again = repeat("E", "ada");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(again->request_id, id);
+  EXPECT_TRUE(again->duplicate);
+  for (const auto& refused : {repeat("E", "bob"), repeat("nowhere", "ada")}) {
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code, ErrorCode::kRateLimited);
+  }
+  EXPECT_FALSE(take_part("E", "bob")->duplicate) << "nothing was taken of the refused one";
+  EXPECT_EQ(queue().visible, 2U);
+}
+
 TEST_P(IntakeContract, RefusesWhatCannotBeTakenPartIn) {
   EXPECT_EQ(take_part("nothing", "ann").error().code, ErrorCode::kNotFound);
   made("later", 1, now() + 3600 * kSecond);

@@ -19,7 +19,9 @@ def binary():
 @pytest.fixture(scope="session")
 def server(binary, tmp_path_factory):
     """One server with running workers for all tests that leave it as they found it."""
-    with Server(tmp_path_factory.mktemp("shared") / "data", binary=binary) as started:
+    # The tests act as one person at hundreds of events in a few seconds.
+    with Server(tmp_path_factory.mktemp("shared") / "data", "--limit", "participate.account=off",
+                binary=binary) as started:
         yield started
         assert started.stop() == 0, started.errors()
 
