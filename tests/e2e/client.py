@@ -327,6 +327,18 @@ def _with_json(more: dict[str, Any]) -> dict[str, Any]:
     return more
 
 
+class HttpFrom(Http):
+    """From another address of the loopback network: to the server, another host."""
+
+    def __init__(self, server: Any, source: str):
+        super().__init__(server.host, server.port)
+        self.source = source
+
+    def connect(self) -> None:
+        self._socket = socket.create_connection((self.host, self.port), timeout=HANG_GUARD_S,
+                                                source_address=(self.source, 0))
+
+
 class Connection(asyncio.Protocol):
     """One keep-alive connection for load. Requests may be pipelined; answers come in order. When it ends, every
     answer still owed becomes ConnectionLost."""

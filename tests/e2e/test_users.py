@@ -4,29 +4,16 @@ import asyncio
 import base64
 import itertools
 import pathlib
-import socket
 import urllib.parse
 
 import pytest
 
-from client import HANG_GUARD_S, Http, Pool
+from client import Http, HttpFrom, Pool
 from harness import ADMIN_TOKEN, Api, assert_problem
 
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
 _hosts = itertools.count(1)
-
-
-class HttpFrom(Http):
-    """From another address of the loopback network: to the server, another host."""
-
-    def __init__(self, server, source: str):
-        super().__init__(server.host, server.port)
-        self.source = source
-
-    def connect(self) -> None:
-        self._socket = socket.create_connection((self.host, self.port), timeout=HANG_GUARD_S,
-                                                source_address=(self.source, 0))
 
 
 class People(Api):
