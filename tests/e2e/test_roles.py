@@ -1,11 +1,15 @@
 """Every route times every role, with one's own ids and with other people's: nothing leaks."""
 
+import itertools
 import re
 import subprocess
+import time
 
 import pytest
 
-from harness import ADMIN_TOKEN, Api, event_body
+from client import HANG_GUARD_S
+from harness import ADMIN_TOKEN, Api, Server, event_body
+from issuer import AUDIENCE, Issuer, Key
 
 PASSWORD = "correct horse battery"
 NOBODY, OTHER, OWNER, OPERATOR, ADMIN, SECRET = "nobody", "other", "owner", "operator", "admin", "secret"
@@ -68,28 +72,48 @@ ABSENT = ("GET /admin/queues/participations/dead-letters/{requestId}",
           "POST /admin/queues/participations/dead-letters/redrive/stop")  # whoever may learns that there is none
 
 
-@pytest.fixture(scope="module")
-def world(binary, tmp_path_factory):
+@pytest.fixture(scope="module", params=["users", "oidc"])
+def world(request, binary, tmp_path_factory):
+    """The same people with passwords of ours, and with tokens of an OpenID issuer."""
     from harness import Server
-    with Server(tmp_path_factory.mktemp("roles") / "data", binary=binary, identity="users") as server:
+    data, issuer = tmp_path_factory.mktemp("roles") / "data", None
+    args: tuple[str, ...] = ()
+    if request.param == "oidc":
+        issuer = Issuer(Key("k", "ES256")).start()
+        args = ("--oidc-issuer", issuer.url, "--oidc-audience", AUDIENCE, "--oidc-operators", "operator",
+                "--oidc-admins", "admin")
+    with Server(data, *args, binary=binary, identity=request.param) as server:
         api = Api(server)
-        tokens = {SECRET: ADMIN_TOKEN}
-        for name, role in ((OTHER, "user"), (OWNER, "user"), (OPERATOR, "operator"), (ADMIN, "admin")):
+        until_ready(api)
+        tokens, logins = {SECRET: ADMIN_TOKEN}, itertools.count(1)
+        roles = {OTHER: "user", OWNER: "user", OPERATOR: "operator", ADMIN: "admin"}
+        for name, role in roles.items():
             made = api.admin("PUT", f"/admin/users/{name}-1", json={"password": PASSWORD, "role": role})
             assert made.status == 201, made
         api.admin("PUT", "/admin/users/victim", json={"password": PASSWORD})
 
         def login(name: str) -> str:
+            if issuer:
+                return issuer.token(f"{name}-1", roles=[roles[name]], jti=str(next(logins)))
             return api.http.post("/auth/login", json={"userId": f"{name}-1", "password": PASSWORD}).json()["accessToken"]
 
-        for name in (OTHER, OWNER, OPERATOR, ADMIN):
+        for name in roles:
             tokens[name] = login(name)
         api.put_event("EVT", 1_000)
-        request = api.participate("EVT", tokens[OWNER])
-        api.until_final(request, tokens[OWNER])
-        yield api, tokens, request, login
+        made = api.participate("EVT", tokens[OWNER])
+        api.until_final(made, tokens[OWNER])
+        yield api, tokens, made, login
         api.http.close()
         assert server.stop() == 0, server.errors()
+    if issuer:
+        issuer.stop()
+
+
+def until_ready(api):
+    guard = time.monotonic() + HANG_GUARD_S
+    while api.http.get("/readyz").status != 200:
+        assert time.monotonic() < guard, api.http.get("/readyz?verbose")
+        time.sleep(0.05)
 
 
 def asset(api: Api) -> str:
@@ -127,7 +151,8 @@ def test_who_may(world, route):
         text = f"{route} as {role}: {response}"
         if role in allowed:
             logout_of_the_secret = route == "POST /auth/logout" and role == SECRET
-            good = (400,) if logout_of_the_secret else (404,) if route in ABSENT else (200, 201, 202, 204)
+            no_login = route == "POST /auth/login" and api.http.get("/auth/methods").json()["identity"] == "oidc"
+            good = (400,) if logout_of_the_secret else (404,) if no_login or route in ABSENT else (200, 201, 202, 204)
             assert response.status in good, text
             continue
         assert response.status == (401 if role == NOBODY else refusal), text
