@@ -143,7 +143,7 @@ inline constexpr std::size_t kMaxKnownAddresses = 8;         ///< of one account
 inline constexpr std::size_t kMaxOutsideTokenBytes = 8 * 1024;  ///< of an OpenID provider; past it: 401
 inline constexpr std::size_t kMaxSubjectBytes = 255;            ///< its `sub`, as OpenID Connect has it
 inline constexpr std::size_t kMaxKeyIdBytes = 256;
-inline constexpr std::size_t kMaxAudiences = 64;     ///< of one token
+inline constexpr std::size_t kMaxAudiences = 64;      ///< of one token
 inline constexpr std::size_t kMaxRoleValues = 1'024;  ///< of one token's claim of roles
 inline constexpr std::size_t kMaxJwksBytes = 256 * 1024;
 inline constexpr std::size_t kMaxDiscoveryBytes = 64 * 1024;
@@ -151,14 +151,13 @@ inline constexpr std::size_t kMaxJwksKeys = 64;
 inline constexpr std::size_t kMinRsaBits = 2048;
 inline constexpr std::size_t kMaxRsaBits = 8192;  ///< what checking one signature may cost
 inline constexpr std::size_t kMaxUrlBytes = 2 * 1024;
-inline constexpr Micros kOidcLeeway = 10 * kSecond;  ///< between the issuer's clock and ours
-inline constexpr Micros kOidcRefresh = 600 * kSecond;  ///< how often an issuer's keys are fetched
+inline constexpr Micros kOidcLeeway = 10 * kSecond;      ///< between the issuer's clock and ours
+inline constexpr Micros kOidcRefresh = 600 * kSecond;    ///< how often an issuer's keys are fetched
 inline constexpr Micros kOidcRefreshGap = 10 * kSecond;  ///< between two fetches that unknown key ids ask for
-inline constexpr Micros kOidcFirstRetry = kSecond;      ///< after a fetch that failed; doubled each time
+inline constexpr Micros kOidcFirstRetry = kSecond;       ///< after a fetch that failed; doubled each time
 inline constexpr Micros kOidcLastRetry = 60 * kSecond;
 inline constexpr Micros kOidcKeysMaxAge =
     24LL * 3600 * kSecond;  ///< since the last fetch that succeeded; past it the keys count no longer
-inline constexpr std::size_t kMaxVerifiedTokens =
-    65'536;  ///< remembered, so that one signature is checked once
+inline constexpr std::size_t kMaxVerifiedTokens = 65'536;  ///< remembered, so as to check each signature once
 
 }  // namespace spillway::limits

@@ -4,21 +4,19 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <openssl/core_names.h>
-#include <openssl/ecdsa.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-#include <openssl/rsa.h>
 
-#include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/base64.h"
 #include "base/clock.h"
 #include "identity/issuer_keys.h"
+
+struct evp_pkey_st;
 
 namespace spillway::identity::testing {
 
@@ -30,113 +28,27 @@ class PrivateKey {
  public:
   enum class Kind { kRsa1024, kRsa2048, kP256, kP384, kEd25519 };
 
-  static const PrivateKey& of(Kind kind, int number = 1) {
-    static std::map<std::pair<Kind, int>, PrivateKey> keys;
-    return keys.try_emplace({kind, number}, kind).first->second;
-  }
+  static const PrivateKey& of(Kind kind, int number = 1);
+  explicit PrivateKey(Kind kind);
 
-  explicit PrivateKey(Kind kind) : kind_(kind) {
-    EVP_PKEY* key = nullptr;
-    switch (kind) {
-      case Kind::kRsa1024:
-        key = EVP_RSA_gen(1024U);
-        break;
-      case Kind::kRsa2048:
-        key = EVP_RSA_gen(2048U);
-        break;
-      case Kind::kP256:
-        key = EVP_EC_gen("P-256");
-        break;
-      case Kind::kP384:
-        key = EVP_EC_gen("P-384");
-        break;
-      case Kind::kEd25519:
-        key = EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519");
-    }
-    EXPECT_NE(key, nullptr);
-    key_.reset(key, EVP_PKEY_free);
-  }
-
-  std::string algorithm() const {
-    return kind_ == Kind::kEd25519 ? "EdDSA" : is_rsa() ? "RS256" : kind_ == Kind::kP256 ? "ES256" : "ES384";
-  }
-
+  std::string algorithm() const;
   /// As JWS wants it.
-  std::string sign(std::string_view text) const {
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-    const char* digest = kind_ == Kind::kEd25519 ? nullptr : "SHA256";
-    EXPECT_EQ(EVP_DigestSignInit_ex(context.get(), nullptr, digest, nullptr, nullptr, key_.get(), nullptr),
-              1);
-    std::size_t size = 0;
-    const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
-    EXPECT_EQ(EVP_DigestSign(context.get(), nullptr, &size, bytes, text.size()), 1);
-    std::string out(size, '\0');
-    EXPECT_EQ(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(out.data()), &size, bytes,
-                             text.size()),
-              1);
-    out.resize(size);
-    return is_rsa() || kind_ == Kind::kEd25519 ? out : raw_of_der(out);
-  }
-
-  /// The same for (r, n - s): as good as (r, s), and made without the private key.
-  static std::string other_es256(const std::string& signature) {
-    BIGNUM* order = nullptr;
-    BN_hex2bn(&order, "FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551");
-    BIGNUM* s = BN_bin2bn(reinterpret_cast<const unsigned char*>(signature.data()) + 32, 32, nullptr);
-    EXPECT_EQ(BN_sub(s, order, s), 1);
-    std::string out = signature.substr(0, 32) + padded(s, 32);
-    BN_free(order);
-    BN_free(s);
-    return out;
-  }
+  std::string sign(std::string_view text) const;
+  /// (r, n - s) for (r, s) of ES256: as good, and made without the private key.
+  static std::string other_es256(const std::string& signature);
 
   /// The members of the public key: `"kty":...`, without kid.
-  std::string members() const {
-    if (is_rsa()) {
-      return fmt::format(R"("kty":"RSA","n":"{}","e":"{}")", base64url(number("n")), base64url(number("e")));
-    }
-    if (kind_ == Kind::kEd25519) {
-      std::string raw(32, '\0');
-      std::size_t size = raw.size();
-      EXPECT_EQ(EVP_PKEY_get_raw_public_key(key_.get(), reinterpret_cast<unsigned char*>(raw.data()), &size),
-                1);
-      return fmt::format(R"("kty":"OKP","crv":"Ed25519","x":"{}")", base64url(raw));
-    }
-    const std::size_t size = kind_ == Kind::kP256 ? 32 : 48;
-    return fmt::format(R"("kty":"EC","crv":"P-{}","x":"{}","y":"{}")", size * 8,
-                       base64url(number(OSSL_PKEY_PARAM_EC_PUB_X, size)),
-                       base64url(number(OSSL_PKEY_PARAM_EC_PUB_Y, size)));
-  }
-  std::string jwk(std::string_view kid) const { return fmt::format(R"({{"kid":"{}",{}}})", kid, members()); }
-
+  std::string members() const;
+  std::string jwk(std::string_view kid) const;
   /// A parameter of the public key, big-endian.
-  std::string number(const char* name, std::size_t size = 0) const {
-    BIGNUM* value = nullptr;
-    EXPECT_EQ(EVP_PKEY_get_bn_param(key_.get(), name, &value), 1);
-    std::string out = padded(value, size);
-    BN_free(value);
-    return out;
-  }
+  std::string number(const char* name, std::size_t size = 0) const;
 
  private:
   bool is_rsa() const { return kind_ == Kind::kRsa1024 || kind_ == Kind::kRsa2048; }
-  static std::string padded(const BIGNUM* value, std::size_t size) {
-    std::string out(std::max(size, static_cast<std::size_t>(BN_num_bytes(value))), '\0');
-    EXPECT_GE(BN_bn2binpad(value, reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())),
-              0);
-    return out;
-  }
-  std::string raw_of_der(const std::string& der) const {
-    const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-    ECDSA_SIG* both = d2i_ECDSA_SIG(nullptr, &at, static_cast<long>(der.size()));
-    const std::size_t size = kind_ == Kind::kP256 ? 32 : 48;
-    std::string out = padded(ECDSA_SIG_get0_r(both), size) + padded(ECDSA_SIG_get0_s(both), size);
-    ECDSA_SIG_free(both);
-    return out;
-  }
+  std::string raw_of_der(const std::string& der) const;
 
   Kind kind_;
-  std::shared_ptr<EVP_PKEY> key_;
+  std::shared_ptr<evp_pkey_st> key_;
 };
 
 using Kind = PrivateKey::Kind;

@@ -1,6 +1,7 @@
 #include "identity/oidc_tokens.h"
 
 #include <gtest/gtest.h>
+#include <openssl/hmac.h>
 
 #include <atomic>
 #include <thread>
