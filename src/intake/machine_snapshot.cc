@@ -3,6 +3,8 @@
 // index, then the requests by number, then the redrive if there was one, then the digest of it all and the
 // seal. Links, counts of kept requests and indexes are made anew.
 
+#include <fmt/core.h>
+
 #include <cstring>
 
 #include "base/bytes.h"
@@ -167,7 +169,7 @@ class Loader {
   bool run() {
     ByteReader& header = blocks_.entry();
     version_ = header.u8();
-    if (version_ < 1 || version_ > kSnapshotVersion) return false;
+    if (!knows_version()) return false;
     s_.seeded = flag(header);
     for (std::uint8_t& byte : s_.seed) byte = header.u8();
     s_.paused = flag(header);
@@ -190,6 +192,9 @@ class Loader {
     if (version_ >= 2 && end.u64() != seal_.value()) return false;
     return blocks_.at_end();
   }
+
+  std::uint8_t version() const { return version_; }
+  bool knows_version() const { return version_ >= 1 && version_ <= kSnapshotVersion; }
 
  private:
   bool ok() const { return valid_ && blocks_.ok(); }
@@ -396,7 +401,14 @@ Status Machine::load(const std::function<bool(char*, std::size_t)>& read) {
   MachineState& s = *state_;
   CHECK(!s.seeded && s.events.empty() && s.requests.last() == 0);
   BlockReader blocks(read);
-  if (!Loader(s, blocks).run()) {
+  Loader loader(s, blocks);
+  if (!loader.run()) {
+    if (blocks.ok() && !loader.knows_version()) {
+      return Error{
+          ErrorCode::kInternal,
+          fmt::format("intake: snapshot version {} is not known to this program, which knows 1 to {}",
+                      loader.version(), kSnapshotVersion)};
+    }
     return Error{ErrorCode::kInternal, "intake: the snapshot cannot be read by this program"};
   }
   if (recompute_digest() != s.digest) {

@@ -188,6 +188,19 @@ std::optional<Watermark> decode_watermark(std::string_view bytes) {
                    get<std::uint64_t>(p + 40)};
 }
 
+std::uint32_t unknown_version(std::string_view bytes) {
+  const bool mark =
+      bytes.size() >= kWatermarkSlotBytes && bytes.starts_with(std::string_view(kWatermarkMagic, 8));
+  const bool snapshot =
+      bytes.size() >= kSnapshotHeaderBytes && bytes.starts_with(std::string_view(kSnapshotMagic, 8));
+  if (!mark && !snapshot) return 0;
+  const char* p = bytes.data();
+  const std::size_t checked = mark ? 48 : 40;
+  if (get<std::uint32_t>(p + checked) != crc32c(0, p, checked)) return 0;
+  const auto version = get<std::uint32_t>(p + 8);
+  return version == kFormatVersion ? 0 : version;
+}
+
 // ---- Snapshot ---------------------------------------------------------------------------------------------
 
 void encode_snapshot_header(const SnapshotHeader& header, char* into) {

@@ -95,6 +95,8 @@ inline constexpr std::size_t kWatermarkSlotBytes = 52;
 inline constexpr std::size_t kWatermarkSlotDistance = kBlockBytes;
 void encode_watermark(const Watermark&, char* into);
 std::optional<Watermark> decode_watermark(std::string_view bytes);
+/// Of a sound watermark's slot or snapshot's header that another version wrote; else 0.
+std::uint32_t unknown_version(std::string_view);
 
 // ---- Snapshot ---------------------------------------------------------------------------------------------
 

@@ -57,6 +57,17 @@ void inspect_segment(FileSystem& files, const std::string& dir, std::uint64_t fi
   }
 }
 
+/// A start takes the newest sound one, and ends when this program cannot read the state in it.
+Status check_loadable(FileSystem& files, const std::string& dir, std::uint64_t snapshot,
+                      const ReplicaFactory& factory) {
+  const auto owned = factory();
+  std::vector<Replica*> replicas;
+  for (const auto& replica : owned) replicas.push_back(replica.get());
+  auto loaded = load_snapshot(files, dir, snapshot, replicas);
+  if (!loaded.ok()) return std::move(loaded).error();
+  return Ok{};
+}
+
 /// The oldest point that replay can begin from.
 Result<std::uint64_t> oldest_base(const Listing& listing, const std::map<std::uint64_t, SnapshotInfo>& sound,
                                   const std::vector<std::string>& notes) {
@@ -129,6 +140,11 @@ Result<VerifyReport> verify(FileSystem& files, const std::string& dir, const Rep
   }
   report.snapshots = sound.size();
   report.damaged_snapshots = report.notes.size();
+  for (const auto& [sequence, info] : sound) {
+    if (Status status = check_loadable(files, dir, sequence, factory); !status.ok()) {
+      return std::move(status).error();
+    }
+  }
   auto base = oldest_base(*listing, sound, report.notes);
   if (!base.ok()) return std::move(base).error();
   report.from_sequence = *base;

@@ -107,6 +107,9 @@ class ChunkReader {
       return cannot("read", dir_, name_, error);
     }
     const auto header = decode_snapshot_header({bytes, got});
+    if (const std::uint32_t version = unknown_version({bytes, got}); version != 0) {
+      return bad("format version " + std::to_string(version) + " is not known to this program");
+    }
     if (!header || header->sequence != sequence_) return bad("these bytes are no header of this snapshot");
     header_ = *header;
     seed_ = salted_seed(header->salt);

@@ -20,11 +20,18 @@ Result<Watermark> read_watermark(FileSystem& files, const std::string& dir) {
     return cannot("read", dir, kWatermarkName, error);
   }
   std::optional<Watermark> newest;
+  std::uint32_t unknown = 0;
   for (std::size_t slot = 0; slot < 2; ++slot) {
     const std::size_t at = slot * kWatermarkSlotDistance;
     if (at >= got) break;
-    const auto mark = decode_watermark(std::string_view(bytes, got).substr(at));
+    const std::string_view text = std::string_view(bytes, got).substr(at);
+    const auto mark = decode_watermark(text);
+    if (!mark && unknown == 0) unknown = unknown_version(text);
     if (mark && (!newest || newest->generation < mark->generation)) newest = mark;
+  }
+  if (unknown != 0) {
+    return damage(dir, kWatermarkName, 0,
+                  "format version " + std::to_string(unknown) + " is not known to this program");
   }
   if (!newest) return damage(dir, kWatermarkName, 0, "neither of the two slots of the watermark is sound");
   return *newest;
