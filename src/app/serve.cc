@@ -316,7 +316,9 @@ class Process {
               http_metrics_->render(out);
               ops::append_engine_metrics(out, engine_->stats(), engine_->recovery());
               http::append_rate_limit_metrics(out, *limits_.current());
-              ops::append_process_metrics(out, clock_.steady_us() - started_us_);
+              ops::append_process_metrics(out, clock_.steady_us() - started_us_, clock_.wall());
+              ops::append_readiness_metric(out, readiness());
+              ops::append_disk_metrics(out, options_.data_dir);
               if (outside_tokens_ != nullptr) {
                 identity::append_oidc_metrics(out, issuer_keys_->stats(), outside_tokens_->stats());
               }

@@ -247,6 +247,7 @@ struct Metrics {
   std::uint64_t accepted = 0, duplicate = 0, refused = 0;
   std::vector<Finished> finished;
   std::uint64_t redriven = 0, discarded = 0;  ///< dead letters
+  std::uint64_t redrives_stopped_by_failures = 0;
   QueueStats queue;
   std::array<std::uint64_t, kLatencyBounds.size() + 1> latency_counts{};  ///< not cumulative
   double latency_sum_seconds = 0;

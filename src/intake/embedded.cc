@@ -378,6 +378,9 @@ void EmbeddedService::commit(journal::Turn& turn, const Events& events) {
 
 void EmbeddedService::count_finished(const Event& event, Timestamp now) {
   if (std::holds_alternative<Accepted>(event)) return;  // the most frequent by far, and never final
+  if (const auto* ended = std::get_if<RedriveEnded>(&event)) {
+    if (ended->state == RedriveState::kStoppedByFailures) ++metrics_.redrives_stopped_by_failures;
+  }
   if (const auto* redriven = std::get_if<Redriven>(&event)) metrics_.redriven += redriven->numbers.size();
   if (const auto* discarded = std::get_if<Discarded>(&event)) metrics_.discarded += discarded->numbers.size();
   for_each_changed(event, [this, now](std::uint64_t number) {

@@ -28,6 +28,8 @@ void append_metrics(std::string& out, const Metrics& metrics) {
                 metrics.queue.in_flight);
   append_metric(out, "spillway_intake_queue_delayed", "gauge", "Requests waiting for their retry.",
                 metrics.queue.delayed);
+  append_metric(out, "spillway_intake_queue_paused", "gauge", "1 while the workers are paused.",
+                metrics.queue.paused ? 1 : 0);
   append_metric(out, "spillway_intake_queue_oldest_age_seconds", "gauge",
                 "Age of the oldest waiting request.",
                 static_cast<double>(metrics.queue.oldest_age_us) / kSecond);
@@ -37,6 +39,8 @@ void append_metrics(std::string& out, const Metrics& metrics) {
                 metrics.redriven);
   append_metric(out, "spillway_intake_discarded_total", "counter", "Dead letters discarded.",
                 metrics.discarded);
+  append_metric(out, "spillway_intake_redrives_stopped_by_failures_total", "counter",
+                "Redrives that stopped because too many failed again.", metrics.redrives_stopped_by_failures);
   append_metric(out, "spillway_intake_redrive_running", "gauge", "1 while a redrive runs.",
                 metrics.queue.redrive ? 1 : 0);
 

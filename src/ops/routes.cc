@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -100,7 +101,7 @@ void add_routes(http::Router& router, RouteContext context) {
   });
 }
 
-void append_process_metrics(std::string& out, Micros uptime_us) {
+void append_process_metrics(std::string& out, Micros uptime_us, Timestamp wall) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) {
@@ -112,6 +113,25 @@ void append_process_metrics(std::string& out, Micros uptime_us) {
   append_metric(out, "process_open_fds", "gauge", "Open file descriptors.", open_files());
   append_metric(out, "spillway_uptime_seconds", "gauge", "Time since the server started.",
                 static_cast<double>(uptime_us) / kSecond);
+  append_metric(out, "spillway_time_seconds", "gauge", "The wall clock, by which events open and close.",
+                static_cast<double>(wall.us) / kSecond);
+}
+
+void append_readiness_metric(std::string& out, const std::vector<Check>& checks) {
+  const bool ready = std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.ok; });
+  append_metric(out, "spillway_ready", "gauge", "1 while /readyz answers 200.", ready ? 1 : 0);
+}
+
+void append_disk_metrics(std::string& out, const std::string& directory) {
+  struct statvfs disk {};
+  if (::statvfs(directory.c_str(), &disk) != 0) return;
+  const auto bytes = [&disk](fsblkcnt_t blocks) {
+    return static_cast<std::uint64_t>(blocks) * disk.f_frsize;
+  };
+  append_metric(out, "spillway_data_size_bytes", "gauge", "Of the file system that holds the data directory.",
+                bytes(disk.f_blocks));
+  append_metric(out, "spillway_data_free_bytes", "gauge", "Of it, free for the server.",
+                bytes(disk.f_bavail));
 }
 
 void append_engine_metrics(std::string& out, const journal::EngineStats& stats,
@@ -124,6 +144,10 @@ void append_engine_metrics(std::string& out, const journal::EngineStats& stats,
   append_metric(out, "spillway_journal_segments", "gauge", "Segment files.", stats.segments);
   append_metric(out, "spillway_journal_snapshots_total", "counter", "Snapshots made since the start.",
                 stats.snapshots);
+  append_metric(out, "spillway_journal_snapshot_failures_total", "counter",
+                "Snapshots that could not be made, since the start.", stats.snapshot_failures);
+  append_metric(out, "spillway_journal_failed", "gauge",
+                "1 from a write that failed to the end of the process.", static_cast<int>(stats.failed));
   append_metric(out, "spillway_journal_storage_full", "gauge", "1 while there is no room for more.",
                 static_cast<int>(stats.storage_full));
   append_metric(out, "spillway_engine_tasks_in_works", "gauge", "Tasks taken and not yet answered.",

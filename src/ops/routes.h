@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/unique_function.h"
 #include "http/server.h"
 #include "journal/engine.h"
@@ -29,7 +30,10 @@ struct RouteContext {
 /// `/livez`, `/readyz`, `/metrics`.
 void add_routes(http::Router&, RouteContext);
 
-void append_process_metrics(std::string& out, Micros uptime_us);
+void append_process_metrics(std::string& out, Micros uptime_us, Timestamp wall);
+void append_readiness_metric(std::string& out, const std::vector<Check>&);
+/// Of the file system that holds `directory`. Nothing when it cannot be asked.
+void append_disk_metrics(std::string& out, const std::string& directory);
 void append_engine_metrics(std::string& out, const journal::EngineStats&, const journal::RecoveryReport&);
 
 }  // namespace spillway::ops
