@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # apt-install.sh PACKAGE...: as root. Installs packages without starting the services among them: nginx and redis
-# are wanted as programs for comparison, not as daemons on somebody's machine. Debian asks policy-rc.d before it
+# are wanted as programs for comparison and prometheus for promtool, not as daemons on somebody's machine. Debian asks policy-rc.d before it
 # starts one; ours says no while this runs, and what was there before is put back.
 set -euo pipefail
 
@@ -29,6 +29,7 @@ for package in "$@"; do
   case $package in
     nginx-light) unit=nginx ;;
     redis-server) unit=redis-server ;;
+    prometheus) unit=prometheus ;;
     *) continue ;;
   esac
   if command -v systemctl >/dev/null; then systemctl --quiet disable "$unit" || echo "cannot disable $unit" >&2; fi

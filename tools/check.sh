@@ -34,7 +34,7 @@ cmd_lint() {
   "$PYTHON" tests/tidy/tidy.py . || status=1
   if command -v shellcheck >/dev/null; then
     say "shellcheck"
-    shellcheck -x dev .ci/run tools/*.sh tests/fresh/*.sh || status=1
+    shellcheck -x dev .ci/run tools/*.sh deploy/*.sh tests/fresh/*.sh || status=1
   fi
   ((status == 0)) && echo "lint: nothing to say"
   return "$status"
