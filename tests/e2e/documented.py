@@ -12,7 +12,7 @@ OPERATIONS = ROOT / "docs/operations.md"
 
 def commands(name: str) -> str:
     """The code block after `<!-- commands: NAME -->`."""
-    found = re.findall(rf"<!-- commands: {re.escape(name)} -->\n```sh\n(.*?)```", OPERATIONS.read_text(), re.S)
+    found = re.findall(rf"<!-- commands: {re.escape(name)} -->\n```(?:sh|toml)\n(.*?)```", OPERATIONS.read_text(), re.S)
     assert len(found) == 1, f"docs/operations.md has {len(found)} blocks of commands named {name}"
     return found[0]
 

@@ -1,8 +1,10 @@
 """Starting: exit codes, who may reach open login, workers, where the configuration comes from."""
 
+import json
 import socket
 import subprocess
 
+import documented
 import pytest
 
 from client import Http
@@ -162,3 +164,16 @@ def test_a_key_that_does_not_exist_is_wrong_usage(make_server, tmp_path):
 
 def test_a_bad_value_in_the_environment_names_the_variable(make_server):
     refused(make_server(env={"SPILLWAY_WORKERS": "many"}), 2, "SPILLWAY_WORKERS")
+
+
+def test_the_documented_configuration_file_is_one(make_server, tmp_path):
+    text = documented.commands("configuration")
+    assert 'listen = "127.0.0.1:8080"\ndata = "/var/lib/spillway"\n' in text
+    file = tmp_path / "spillway.toml"
+    file.write_text(text.replace(":8080", ":0").replace("/var/lib/spillway", str(tmp_path / "data")))
+    with make_server("--config", str(file), listen=None, identity=None) as server:
+        assert server.http().get("/auth/methods").json()["identity"] == "users"
+        assert server.stop() == 0
+        assert json.loads(server.errors().splitlines()[0]), "JSON, as the file says"
+    file.write_text(text + "workerz = 3\n")
+    refused(make_server("--config", str(file), listen=None, identity=None, data="other"), 2, "workerz")
