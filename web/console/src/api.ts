@@ -88,34 +88,53 @@ export interface Point {
 export type LiveState = 'connecting' | 'live' | 'lost' | 'absent';
 
 /** GET /admin/live, read with fetch because EventSource cannot carry the token. Comes again by itself, with growing
-    pauses; says `lost` as soon as no point has come for kQuietMs, so that nobody looks at an old number unknowingly. */
+    pauses; says `lost` as soon as no point has come for kQuietMs, so that nobody looks at an old number unknowingly.
+    In a tab that nobody sees it rests, because a browser has six connections to a server and seven tabs would hang;
+    the server keeps what is missed meanwhile. */
 export class Live {
   points: Point[] = [];
   state: LiveState = 'connecting';
   lastAt = 0;
   private static readonly kKeep = 900;
   private static readonly kQuietMs = 5000;
+  private static readonly kHiddenMs = 10000;
   private static readonly kPauseMs = [500, 1000, 2000, 5000, 10000];
   private failures = 0;
   private over = false;
   private abort = new AbortController();
   private timer = 0;
   private quiet = 0;
+  private hidden = 0;
+  private resting = false;
+  private fresh = true; // the history has not begun; it comes in pieces
+  private readonly seen = (): void => {
+    clearTimeout(this.hidden);
+    if (document.hidden) this.hidden = window.setTimeout(() => this.rest(), Live.kHiddenMs);
+    else if (this.resting) this.again();
+  };
 
   constructor(private readonly changed: () => void) {
+    document.addEventListener('visibilitychange', this.seen);
     queueMicrotask(() => { if (!this.over) void this.connect(); }); // whoever made this has it in hand by then
   }
 
   close(): void {
     this.over = true;
+    document.removeEventListener('visibilitychange', this.seen);
+    this.rest();
+  }
+
+  private rest(): void {
+    this.resting = true;
     this.abort.abort();
-    clearTimeout(this.timer);
-    clearTimeout(this.quiet);
+    for (const timer of [this.timer, this.quiet, this.hidden]) clearTimeout(timer);
   }
 
   /** Not waiting for the pause to end. */
   again(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.quiet);
+    this.resting = false;
     this.abort.abort();
     this.abort = new AbortController();
     void this.connect();
@@ -128,19 +147,19 @@ export class Live {
 
   private listenForQuiet(): void {
     clearTimeout(this.quiet);
-    this.quiet = window.setTimeout(() => this.again(), Live.kQuietMs);
-    if (this.state === 'live') return;
-    this.state = 'live';
+    this.quiet = window.setTimeout(() => { this.failures += 1; this.again(); }, Live.kQuietMs);
   }
 
   private async connect(): Promise<void> {
     const { signal } = this.abort;
-    this.become(this.failures || this.points.length ? 'lost' : 'connecting');
+    this.become(this.failures ? 'lost' : 'connecting');
     try {
       const response = await fetch('/admin/live', { headers: { Authorization: `Bearer ${session.token}` }, cache: 'no-store', signal });
       if (response.status === 401) return session.end('expired');
       if (response.status === 404 || response.status === 405) return this.become('absent');
       if (!response.ok || !response.body) throw await problemOf(response);
+      this.fresh = true;
+      this.listenForQuiet();
       await this.read(response.body.getReader());
     } catch {
       // Whatever it was, the remedy is the same and the state tells: below.
@@ -176,13 +195,17 @@ export class Live {
     }
     if (!data.length) return;
     const value = JSON.parse(data.join('\n'));
-    if (name === 'history') this.points = value.points;
-    else if (name === 'point') this.points.push(value);
+    if (name === 'history') {
+      this.points = this.fresh ? value.points : this.points.concat(value.points);
+      this.fresh = false;
+    } else if (name === 'point') this.points.push(value);
     else return;
     if (this.points.length > Live.kKeep) this.points = this.points.slice(-Live.kKeep);
     this.failures = 0;
     this.lastAt = Date.now();
     this.listenForQuiet();
+    if (name === 'history' && value.last === false) return; // drawn once, when it is whole
+    this.state = 'live';
     if (!this.over) this.changed();
   }
 }

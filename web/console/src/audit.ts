@@ -1,7 +1,7 @@
 import { api, query } from './api';
 import { h, type Child, type View } from './dom';
 import { t } from './i18n';
-import { moment, pages, table } from './ui';
+import { moment, none, pages, refreshButton, table } from './ui';
 
 interface Entry {
   sequence: number;
@@ -43,8 +43,8 @@ export function audit(filters: URLSearchParams): View {
       { label: t('at'), cell: (e) => moment(e.at) },
       { label: t('actor'), cell: (e) => [e.actor, h('span', { class: 'sub' }, e.address)] },
       { label: t('action'), cell: (e) => h('code', null, e.action) },
-      { label: t('target'), cell: (e) => e.target || '–' },
+      { label: t('target'), cell: (e) => e.target || none() },
       { label: t('difference'), cell: (e) => difference(e.before, e.after) },
     ], items, t('audit')), t('noAudit'));
-  return { element: h('div', null, h('h1', null, t('audit')), form, list.element) };
+  return { element: h('div', null, h('div', { class: 'headline' }, h('h1', null, t('audit')), refreshButton(() => void list.reload())), form, list.element) };
 }

@@ -1,7 +1,7 @@
 import { api, ApiError, query } from './api';
 import { h, fill, type View } from './dom';
 import { t, number } from './i18n';
-import { actionButton, dialog, field, formDialog, moment, notice, pages, say, select, table, words, type Me } from './ui';
+import { actionButton, dialog, field, formDialog, moment, none, notice, pages, refreshButton, say, select, table, words, type Me } from './ui';
 
 interface DeadLetter {
   requestId: string;
@@ -40,6 +40,9 @@ export function deadLetters(me: Me, filters: URLSearchParams): View {
   } }, eventId, failureClass, reason, h('button', { type: 'submit', class: 'primary' }, t('filter')));
 
   const total = h('span', { class: 'soft' });
+  const redriveAll = actionButton(me, t('redrive'), redrive, 'primary');
+  const discardAll = actionButton(me, t('discardAll'), () => void discardMatching());
+  const applied = Object.fromEntries([...filters].filter(([, value]) => value));
   const progress = h('div', { class: 'progress', role: 'status' });
   let timer = 0;
   let over = false;
@@ -68,11 +71,10 @@ export function deadLetters(me: Me, filters: URLSearchParams): View {
   }
 
   function redrive(): void {
-    const filter = Object.fromEntries([...filters].filter(([, value]) => value));
     const rate = field('ratePerSecond', t('rate'), h('input', { inputmode: 'numeric', value: '100' }));
     const stopAfter = field('stopAfterFailures', t('stopAfter'), h('input', { inputmode: 'numeric', value: '10' }));
     dialog(t('redriveTitle'), (close, top) => {
-      const asked = (dryRun: boolean): unknown => ({ filter, ratePerSecond: Number(rate.input.value), stopAfterFailures: Number(stopAfter.input.value), dryRun });
+      const asked = (dryRun: boolean): unknown => ({ filter: applied, ratePerSecond: Number(rate.input.value), stopAfterFailures: Number(stopAfter.input.value), dryRun });
       const result = h('div', { role: 'status' });
       const go = h('button', { type: 'button', class: 'primary', hidden: true, onclick: () => step(false) }, t('start', { n: 0 }));
       // What was checked is what is started: another figure means checking again.
@@ -94,19 +96,30 @@ export function deadLetters(me: Me, filters: URLSearchParams): View {
           else fill(top, notice(words(error), 'bad'));
         }
       }
-      const applied = Object.entries(filter);
-      return [applied.length > 0 && h('p', null, applied.map(([name, value]) => h('code', { class: 'sub' }, `${name}=${value}`))), rate.row, stopAfter.row, h('p', { class: 'hint' }, t('dryRunHint')), result,
+      return [filterLine(), rate.row, stopAfter.row, h('p', { class: 'hint' }, t('dryRunHint')), result,
         h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: close }, t('cancel')), h('button', { type: 'button', onclick: () => step(true) }, t('dryRun')), go)];
     });
   }
 
-  function discard(letter: DeadLetter): void {
+  const filterLine = (): HTMLElement | false => Object.keys(applied).length > 0 && h('p', null, Object.entries(applied).map(([name, value]) => h('code', { class: 'sub' }, `${name}=${value}`)));
+
+  function discard(title: string, which: object, label: string): void {
     const why = field('reason', t('reason'), h('textarea', { rows: 3, maxlength: 500 }), t('discardText'));
-    formDialog(t('discardTitle'), [why], async () => {
-      const answer = await api<{ discarded: number }>('POST', `${kPath}/discard`, { requestIds: [letter.requestId], reason: why.input.value });
-      say(t('discarded', { n: number(answer.discarded) }));
+    formDialog(title, [why], async () => {
+      const answer = await api<{ discarded: number }>('POST', `${kPath}/discard`, { ...which, reason: why.input.value });
       void list.reload();
-    }, t('confirm'));
+      return t('discarded', { n: number(answer.discarded) });
+    }, label, 'danger');
+  }
+
+  /** How many it would hit is asked first: the list may have grown since it was read. */
+  async function discardMatching(): Promise<void> {
+    try {
+      const { matching } = await api<{ matching: number }>('POST', `${kPath}/redrive`, { filter: applied, dryRun: true });
+      discard(t('discardAllTitle', { n: number(matching) }), { filter: applied }, t('discardN', { n: number(matching) }));
+    } catch (error) {
+      say(words(error), 'bad');
+    }
   }
 
   const list = pages<{ items: DeadLetter[]; nextCursor?: string; total: number }, DeadLetter>(
@@ -115,15 +128,18 @@ export function deadLetters(me: Me, filters: URLSearchParams): View {
       { label: t('request'), cell: (d) => h('a', { href: `#/requests/${encodeURIComponent(d.requestId)}` }, h('code', null, d.requestId)) },
       { label: t('eventId'), cell: (d) => d.eventId },
       { label: t('user'), cell: (d) => d.userId },
-      { label: t('died'), cell: (d) => moment(d.deadAt) },
-      { label: t('reason'), cell: (d) => [d.lastReason || '–', h('span', { class: 'sub' }, d.failureClass)] },
-      { label: t('receives'), cell: (d) => number(d.receiveCount), numeric: true },
+      { label: t('died'), cell: (d) => moment(d.deadAt), wide: true },
+      { label: t('reason'), cell: (d) => [d.lastReason || none(), h('span', { class: 'sub' }, d.failureClass)] },
+      { label: t('receives'), cell: (d) => number(d.receiveCount), numeric: true, wide: true },
       { label: t('redrives'), cell: (d) => number(d.redrives), numeric: true },
-      { label: t('actions'), cell: (d) => actionButton(me, t('discard'), () => discard(d)) },
-    ], items, t('deadLetters')), t('noDead'), (page) => { total.textContent = t('total', { n: number(page.total) }); });
+      { label: t('actions'), cell: (d) => actionButton(me, t('discard'), () => discard(t('discardTitle'), { requestIds: [d.requestId] }, t('discardN', { n: 1 }))) },
+    ], items, t('deadLetters')), t('noDead'), (page) => {
+      total.textContent = page.total ? t('total', { n: number(page.total) }) : '';
+      if (me.role === 'admin') for (const one of [redriveAll, discardAll]) one.disabled = page.total === 0;
+    });
   void follow();
   return {
-    element: h('div', null, h('div', { class: 'headline' }, h('h1', null, t('deadLetters')), total, actionButton(me, t('redrive'), redrive, 'primary')), form, progress, list.element),
+    element: h('div', null, h('div', { class: 'headline' }, h('h1', null, t('deadLetters')), total, h('div', { class: 'buttons' }, refreshButton(() => void list.reload()), discardAll, redriveAll)), form, progress, list.element),
     close: () => { over = true; clearTimeout(timer); },
   };
 }

@@ -18,8 +18,10 @@ export interface EventItem {
 
 export function capacityBar(event: EventItem): HTMLElement {
   const taken = event.capacityTotal - event.capacityRemaining;
-  const bar = h('progress', { max: Math.max(1, event.capacityTotal), value: taken, 'aria-label': `${event.title}: ${t('taken', { taken: number(taken), total: number(event.capacityTotal) })}` });
-  return h('div', { class: 'bar' }, bar, h('span', null, t('taken', { taken: number(taken), total: number(event.capacityTotal) })));
+  const gone = event.capacityTotal > 0 && event.capacityRemaining === 0;
+  const bar = h('progress', { max: Math.max(1, event.capacityTotal), value: taken, class: gone ? 'gone' : '', 'aria-label': `${event.title}: ${t('taken', { taken: number(taken), total: number(event.capacityTotal) })}` });
+  return h('div', { class: 'bar' }, bar, h('span', { class: 'share' }, `${number(taken)} / ${number(event.capacityTotal)}`),
+    h('span', { class: gone ? 'left gone' : 'left' }, gone ? t('soldOut') : t('remaining', { n: number(event.capacityRemaining) })));
 }
 
 const pad = (n: number): string => String(n).padStart(2, '0');

@@ -37,17 +37,29 @@ export function micros(iso: string): number {
   return Math.floor(Date.parse(iso) / 1000) * 1e6 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
 
+export const compact = (value: number): string => new Intl.NumberFormat(locale(), { notation: 'compact' }).format(value);
+
 /** A span of time in the unit that fits. */
 export function span(seconds: number): string {
-  if (seconds === 0) return '0 s';
+  const unit = (n: number, name: 'second' | 'minute' | 'hour' | 'day', digits = 0): string => t(name, { n: number(n, digits) });
+  if (seconds === 0) return unit(0, 'second');
   if (seconds < 0.001) return `${number(seconds * 1e6)} µs`;
   if (seconds < 1) return `${number(seconds * 1000, seconds < 0.01 ? 1 : 0)} ms`;
-  if (seconds < 60) return `${number(seconds, seconds < 10 ? 1 : 0)} s`;
-  if (seconds < 3600) return `${number(Math.floor(seconds / 60))} min ${number(Math.floor(seconds % 60))} s`;
-  if (seconds < 86400) return `${number(Math.floor(seconds / 3600))} h ${number(Math.floor((seconds % 3600) / 60))} min`;
-  return `${number(Math.floor(seconds / 86400))} d`;
+  if (seconds < 60) return unit(seconds, 'second', seconds < 10 ? 1 : 0);
+  if (seconds < 3600) return `${unit(Math.floor(seconds / 60), 'minute')} ${unit(Math.floor(seconds % 60), 'second')}`;
+  if (seconds < 86400) return `${unit(Math.floor(seconds / 3600), 'hour')} ${unit(Math.floor((seconds % 3600) / 60), 'minute')}`;
+  return unit(Math.floor(seconds / 86400), 'day');
 }
 
-export const localTime = (iso: string): string =>
-  new Intl.DateTimeFormat(locale(), { dateStyle: 'short', timeStyle: 'medium' }).format(new Date(iso));
-export const clock = (epoch: number): string => new Intl.DateTimeFormat(locale(), { timeStyle: 'medium', hour12: false }).format(new Date(epoch * 1000));
+const pad = (n: number, digits = 2): string => String(n).padStart(digits, '0');
+
+/** In the time zone of who looks: today the time alone, with milliseconds, because a crowd comes within one second. */
+export function localTime(iso: string, full = false): string {
+  const at = new Date(iso);
+  const time = `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`;
+  const today = at.toDateString() === new Date().toDateString();
+  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
+  const thousandths = `.${pad(at.getMilliseconds(), 3)}`;
+  return full ? `${day} ${time}${thousandths}` : today ? time + thousandths : `${day} ${time}`;
+}
+export const clock = (epoch: number): string => new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', hourCycle: 'h23' }).format(new Date(epoch * 1000));

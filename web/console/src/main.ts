@@ -42,7 +42,7 @@ function switches(): HTMLElement {
   const next = kThemes[(kThemes.indexOf(theme()) + 1) % kThemes.length]!;
   const name = { auto: t('themeAuto'), light: t('themeLight'), dark: t('themeDark') }[theme()];
   return h('div', { class: 'switches' },
-    h('button', { type: 'button', id: 'theme', class: 'quiet', onclick: () => { localStorage.setItem(kTheme, next); redraw('theme'); } }, t('theme', { theme: name })),
+    h('button', { type: 'button', id: 'theme', class: 'quiet', 'aria-label': t('theme', { theme: name }), title: t('theme', { theme: name }), onclick: () => { localStorage.setItem(kTheme, next); redraw('theme'); } }, h('i', { class: `sun ${theme()}`, 'aria-hidden': 'true' }), name),
     h('button', { type: 'button', id: 'language', class: 'quiet', lang: language() === 'ko' ? 'en' : 'ko', onclick: () => { setLanguage(language() === 'ko' ? 'en' : 'ko'); redraw('language'); } }, t('otherLanguage')));
 }
 
@@ -109,7 +109,7 @@ function draw(): void {
     h('a', { class: 'skip', href: '#main', onclick: (e: Event) => { e.preventDefault(); document.getElementById('main')?.focus(); } }, t('skip')),
     h('header', { class: 'top' }, h('span', { class: 'brand' }, 'Spillway'),
       h('nav', { 'aria-label': t('sections') }, links.filter(([one]) => ['overview', 'events', 'requests'].includes(one) || offers.has(one)).map(([one, text]) => h('a', { href: `#/${one}`, 'aria-current': one === name ? 'page' : null }, text))),
-      switches(), h('div', { class: 'who' }, h('span', { title: t('signedInAs', { user: who.userId, role: who.role }) }, `${who.userId} · ${who.role}`), h('button', { type: 'button', id: 'sign-out', class: 'quiet', onclick: () => void signOut() }, t('signOut')))),
+      switches(), h('div', { class: 'who' }, h('span', { class: 'me', title: t('signedInAs', { user: who.userId, role: who.role }) }, `${who.userId} · ${who.role}`), h('button', { type: 'button', id: 'sign-out', class: 'quiet', onclick: () => void signOut() }, t('signOut')))),
     h('main', { id: 'main', tabindex: -1 }, view.element));
 }
 

@@ -2,7 +2,7 @@ import { Live, api, ApiError, type Point } from './api';
 import { Chart } from './chart';
 import { h, fill, type View } from './dom';
 import { t, number, span } from './i18n';
-import { actionButton, confirm, notice, say, words, type Me } from './ui';
+import { actionButton, badge, confirm, empty, notice, say, words, type Me } from './ui';
 import { capacityBar, type EventItem } from './events';
 
 interface Queue {
@@ -40,14 +40,14 @@ export function overview(me: Me): View {
     deadLetters: new Figure('deadLetters', t('deadLetters')),
     rateIn: new Figure('rateIn', t('rateIn')),
     rateOut: new Figure('rateOut', t('rateOut')),
-    latency: new Figure('latency', t('p50') + ' / ' + t('p99')),
+    latency: new Figure('latency', t('latencyShort')),
     errors: new Figure('errors', t('httpErrors')),
   };
   const depth = new Chart(t('depth'), [{ label: t('waiting'), color: 'accent', fill: true }, { label: t('inFlight'), color: 'violet' }]);
   const rates = new Chart(t('rates'), [{ label: t('accepted'), color: 'accent' }, { label: t('decided'), color: 'good' }, { label: t('refused'), color: 'bad' }]);
   const latency = new Chart(t('latency'), [{ label: t('p50'), color: 'accent' }, { label: t('p99'), color: 'warn' }], 'seconds');
   const banner = h('div', { class: 'live', role: 'status' });
-  const workers = h('div', { class: 'card workers' });
+  const workers = h('div', { class: 'workers', role: 'status' });
   const capacities = h('section', { class: 'card' });
   let queue: Queue | null = null;
   let paused: boolean | null = null;
@@ -72,7 +72,8 @@ export function overview(me: Me): View {
     const button = paused
       ? actionButton(me, t('resume'), () => command('resume').catch((e) => say(words(e), 'bad')), 'primary')
       : actionButton(me, t('pause'), ask);
-    fill(workers, h('h2', null, t('workers')), h('span', { class: `state ${paused ? 'paused' : 'running'}` }, paused ? t('pausedLong') : t('running', { n: number(count) })), button);
+    workers.classList.toggle('paused', paused);
+    fill(workers, h('span', { class: `state ${paused ? 'paused' : 'running'}` }, paused ? t('pausedLong') : t('workersRunning', { n: number(count) })), button);
     if (focused) button.focus();
   }
 
@@ -89,7 +90,7 @@ export function overview(me: Me): View {
     }
     figures.visible.set(shown(p.visible), p.delayed ? `${t('delayed')}: ${number(p.delayed)}` : '');
     figures.inFlight.set(shown(p.inFlight));
-    figures.oldest.set(p.oldestAgeSeconds === null ? '–' : p.visible === 0 ? '0 s' : span(p.oldestAgeSeconds), '', (p.oldestAgeSeconds ?? 0) > 60 ? 'warn' : '');
+    figures.oldest.set(p.oldestAgeSeconds === null ? '–' : p.visible === 0 ? span(0) : span(p.oldestAgeSeconds), '', (p.oldestAgeSeconds ?? 0) > 60 ? 'warn' : '');
     figures.deadLetters.set(shown(p.deadLetters), '', p.deadLetters ? 'bad' : '');
     figures.rateIn.set(shown(p.accepted), [p.duplicate ? `${t('duplicate')} ${number(p.duplicate)}` : '', p.refused ? `${t('refused')} ${number(p.refused)}` : ''].filter(Boolean).join(' · '));
     figures.rateOut.set(shown(decided(p)));
@@ -132,7 +133,9 @@ export function overview(me: Me): View {
   async function readCapacities(): Promise<void> {
     try {
       const page = await api<{ items: EventItem[] }>('GET', '/admin/events?limit=20');
-      fill(capacities, h('h2', null, t('capacity')), page.items.length ? page.items.map((event) => h('div', { class: 'capacity' }, h('a', { href: `#/requests?eventId=${encodeURIComponent(event.eventId)}` }, event.title), capacityBar(event))) : h('p', { class: 'empty' }, t('noEvents')));
+      const rank = (event: EventItem): number => ['OPEN', 'PENDING', 'CLOSED'].indexOf(event.state ?? 'OPEN');
+      const sorted = [...page.items].sort((a, b) => rank(a) - rank(b)); // the others keep their order
+      fill(capacities, h('h2', null, t('capacity')), sorted.length ? sorted.map((event) => h('div', { class: 'capacity' }, h('a', { href: `#/requests?eventId=${encodeURIComponent(event.eventId)}` }, event.title), badge(event.state ?? ''), capacityBar(event))) : empty(t('noEvents')));
       capacities.hidden = false;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -141,8 +144,8 @@ export function overview(me: Me): View {
     }
   }
 
-  const element = h('div', { class: 'overview' }, h('div', { class: 'headline' }, h('h1', null, t('overview')), banner),
-    h('div', { class: 'figures' }, Object.values(figures).map((one) => one.element)), workers,
+  const element = h('div', { class: 'overview' }, h('div', { class: 'headline' }, h('h1', null, t('overview')), banner, workers),
+    h('div', { class: 'figures' }, Object.values(figures).map((one) => one.element)),
     h('div', { class: 'charts' }, depth.element, rates.element, latency.element), capacities);
 
   let worked: number | null = null;

@@ -1,7 +1,7 @@
 import { api, query } from './api';
 import { h, fill, type Child, type View } from './dom';
 import { micros, number, span, t } from './i18n';
-import { ago, badge, moment, notice, pages, say, select, table, words } from './ui';
+import { ago, badge, empty, moment, notice, pages, say, none, refreshButton, select, table, words } from './ui';
 
 interface RequestItem {
   requestId: string;
@@ -41,15 +41,17 @@ function timeline(detail: Detail): HTMLElement {
     at: entry.at, kind: entry.status.toLowerCase(), line: [badge(entry.status), entry.reason && h('span', { class: 'why' }, entry.reason)],
   }));
   for (const one of detail.attempts ?? []) {
-    steps.push({ at: one.endedAt ?? one.startedAt, kind: 'attempt', line: [t('attempt', { n: one.attempt }), ' ', h('code', null, one.outcome), one.reason && h('span', { class: 'why' }, one.reason)] });
+    const took = one.endedAt ? span((micros(one.endedAt) - micros(one.startedAt)) / 1e6) : '';
+    steps.push({ at: one.endedAt ?? one.startedAt, kind: 'attempt', line: [t('attempt', { n: one.attempt }), ' ', h('code', null, one.outcome), took && h('span', { class: 'why' }, took), one.reason && h('span', { class: 'why' }, one.reason)] });
   }
-  steps.sort((a, b) => micros(a.at) - micros(b.at));
+  // An attempt ends with the change that it brings about, in the same microsecond: first the attempt, then the change.
+  steps.sort((a, b) => micros(a.at) - micros(b.at) || Number(b.kind === 'attempt') - Number(a.kind === 'attempt'));
   let before: number | null = null;
   return h('ol', { class: 'timeline' }, steps.map((step) => {
     const at = micros(step.at);
-    const gap = before === null ? ago(step.at) : t('after', { span: span(Math.max(0, (at - before) / 1e6)) });
+    const gap = before === null ? ago(step.at) : at === before ? '' : t('after', { span: span(Math.max(0, (at - before) / 1e6)) });
     before = at;
-    return h('li', { class: step.kind }, h('div', null, step.line), h('div', { class: 'when' }, moment(step.at), ' · ', gap));
+    return h('li', { class: step.kind }, h('div', null, step.line), h('div', { class: 'when' }, moment(step.at, true), gap && ` · ${gap}`));
   }));
 }
 
@@ -61,7 +63,9 @@ export function story(requestId: string): View {
       const facts: [string, Child][] = [
         [t('status'), badge(d.status)], [t('result'), d.resultCode ?? '–'], [t('user'), d.userId],
         [t('eventId'), h('a', { href: `#/requests?eventId=${encodeURIComponent(d.eventId)}` }, d.eventId)],
-        [t('queuedAt'), moment(d.queuedAt)], [t('finishedAt'), moment(d.finishedAt)], [t('receives'), number(d.receiveCount)],
+        [t('queuedAt'), moment(d.queuedAt)], [t('finishedAt'), moment(d.finishedAt)],
+        ...(d.queuedAt && d.finishedAt ? [[t('took'), span((micros(d.finishedAt) - micros(d.queuedAt)) / 1e6)] as [string, Child]] : []),
+        [t('receives'), number(d.receiveCount)],
         ...(d.position ? [[t('position'), number(d.position)] as [string, Child]] : []),
         ...(d.failureClass ? [[t('failureClass'), d.failureClass] as [string, Child]] : []),
         ...(d.redrives ? [[t('redrives'), number(d.redrives)] as [string, Child]] : []),
@@ -78,7 +82,18 @@ export function story(requestId: string): View {
   void show();
   const copy = h('button', { type: 'button', onclick: () => navigator.clipboard.writeText(requestId).then(() => say(t('copied')), () => say(t('failed', { detail: 'clipboard' }), 'bad')) }, t('copy'));
   return { element: h('div', null, h('p', null, h('a', { href: '#/requests', onclick: (e: Event) => { if (history.length > 1) { e.preventDefault(); history.back(); } } }, `← ${t('back')}`)),
-    h('div', { class: 'headline' }, h('h1', null, t('story')), copy), h('p', null, h('code', { class: 'id' }, requestId)), place) };
+    h('div', { class: 'headline' }, h('h1', null, t('story')), h('code', { class: 'id' }, requestId), h('div', { class: 'buttons' }, copy, refreshButton(() => void show()))), place) };
+}
+
+/** Nobody knows the ids of events by heart. */
+async function offerEvents(place: HTMLElement): Promise<void> {
+  try {
+    const page = await api<{ items: { eventId: string; title: string }[] }>('GET', '/admin/events?limit=50');
+    fill(place, page.items.length ? page.items.map((one) => h('a', { class: 'card', href: `#/requests${query({ eventId: one.eventId })}` }, h('strong', null, one.title), h('code', { class: 'sub' }, one.eventId))) : empty(t('noEvents')));
+  } catch (error) {
+    fill(place, notice(words(error), 'bad'));
+  }
+  place.setAttribute('aria-busy', 'false');
 }
 
 export function requests(filters: URLSearchParams, offers: Set<string>): View {
@@ -103,17 +118,21 @@ export function requests(filters: URLSearchParams, offers: Set<string>): View {
     { label: t('user'), cell: (r) => r.userId },
     ...(user ? [{ label: t('eventId'), cell: (r: RequestItem) => r.eventId }] : []),
     { label: t('status'), cell: (r) => badge(r.status) },
-    { label: t('result'), cell: (r) => r.resultCode ?? (r.position ? `${t('position')} ${number(r.position)}` : '–') },
+    { label: t('result'), cell: (r) => r.resultCode ?? (r.position ? `${t('position')} ${number(r.position)}` : none()), wide: true },
     { label: t('queuedAt'), cell: (r) => moment(r.queuedAt) },
-    { label: t('finishedAt'), cell: (r) => moment(r.finishedAt) },
+    { label: t('finishedAt'), cell: (r) => moment(r.finishedAt), wide: true },
   ], items, t('requests'));
   const head = [h('h1', null, t('requests')), form];
-  if (!event && !user) return { element: h('div', null, head, h('p', { class: 'empty' }, byUser ? t('chooseEvent') : t('chooseEventOnly'))) };
+  if (!event && !user) {
+    const choice = h('div', { class: 'choice', 'aria-busy': 'true' });
+    void offerEvents(choice);
+    return { element: h('div', null, head, h('p', { class: 'soft' }, byUser ? t('chooseEvent') : t('chooseEventOnly')), choice) };
+  }
 
   type Answer = { items: RequestItem[]; nextCursor?: string; counts?: Record<string, number> };
   const list = pages<Answer, RequestItem>(
     (cursor) => api('GET', user ? `/admin/requests${query({ userId: user, eventId: event, status: status.value, limit: 50, cursor })}` : `/admin/events/${encodeURIComponent(event)}/requests${query({ status: status.value, limit: 50, cursor })}`),
     show, t('nothing'),
     (page) => { if (page.counts) fill(counts, Object.entries(page.counts).map(([name, n]) => h('span', null, badge(name), ' ', number(n)))); });
-  return { element: h('div', null, head, counts, list.element) };
+  return { element: h('div', null, h('div', { class: 'headline' }, h('h1', null, t('requests')), refreshButton(() => void list.reload())), form, counts, list.element) };
 }

@@ -1,7 +1,7 @@
 import { ApiError } from './api';
 import { h, fill, type Child } from './dom';
 import { t, localTime, span } from './i18n';
-import type { Key } from './en';
+import { en, type Key } from './en';
 
 /** Who looks: what the buttons may do. */
 export interface Me {
@@ -9,8 +9,6 @@ export interface Me {
   role: 'user' | 'operator' | 'admin';
   identity: string;
 }
-
-export const isKey = (text: string): text is Key => t(text as Key) !== undefined;
 
 export function words(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
@@ -39,15 +37,21 @@ export function actionButton(me: Me, label: string, act: () => void, kind = ''):
   return h('button', { type: 'button', class: kind, disabled: !may, title: may ? null : t('onlyAdmin'), onclick: act }, label);
 }
 
-export function moment(iso: string | undefined): Child {
-  if (!iso) return '–';
-  return h('time', { datetime: iso, title: iso }, localTime(iso));
+/** Nothing to show; a phone leaves the line out. */
+export const none = (): HTMLElement => h('span', { class: 'none' }, '–');
+
+export function moment(iso: string | undefined, full = false): Child {
+  if (!iso) return none();
+  return h('time', { datetime: iso, title: iso }, localTime(iso, full));
 }
 
 export const ago = (iso: string): string => t('ago', { span: span(Math.max(0, (Date.now() - Date.parse(iso)) / 1000)) });
 
+/** The word for what the server calls `code`; the code itself when it is a newer one. */
+export const word = (code: string): string => (Object.hasOwn(en, code) ? t(code as Key) : code);
+
 export function badge(status: string): HTMLElement {
-  return h('span', { class: `badge ${status.toLowerCase()}` }, t(status as Key) ?? status);
+  return h('span', { class: `badge ${status.toLowerCase()}` }, word(status));
 }
 
 export interface Field {
@@ -130,10 +134,10 @@ export function confirm(title: string, text: string, label: string, act: () => P
   });
 }
 
-/** A form in a dialog. `send` rejects with ApiError. */
-export function formDialog(title: string, all: Field[], send: () => Promise<void>, label = t('save')): void {
+/** A form in a dialog. `send` rejects with ApiError; it may give the words for having done it. */
+export function formDialog(title: string, all: Field[], send: () => Promise<string | void>, label = t('save'), kind = 'primary'): void {
   dialog(title, (close, top) => {
-    const submit = h('button', { type: 'submit', class: 'primary' }, label);
+    const submit = h('button', { type: 'submit', class: kind }, label);
     const form = h('form', {
       novalidate: true,
       onsubmit: async (event: Event) => {
@@ -142,9 +146,9 @@ export function formDialog(title: string, all: Field[], send: () => Promise<void
         all.forEach((one) => one.fail(''));
         submit.disabled = true;
         try {
-          await send();
+          const done = await send();
           close();
-          say(t('saved'));
+          say(done ?? t('saved'));
         } catch (error) {
           showProblem(all, top, error);
         }
@@ -159,13 +163,21 @@ export interface Column<T> {
   label: string;
   cell: (item: T) => Child;
   numeric?: boolean;
+  wide?: boolean; // not on a phone
 }
+
+const classOf = (column: { numeric?: boolean; wide?: boolean }): string => `${column.numeric ? 'num' : ''} ${column.wide ? 'wide' : ''}`.trim();
+
+export const empty = (text: string): HTMLElement => h('p', { class: 'empty' }, text);
+
+/** Reads the list again; there is no stream of it. */
+export const refreshButton = (again: () => void): HTMLElement => h('button', { type: 'button', class: 'refresh', onclick: again }, t('refresh'));
 
 /** A table that becomes a list of cards on a phone. */
 export function table<T>(columns: Column<T>[], items: T[], label: string): HTMLElement {
   return h('div', { class: 'scroll' }, h('table', { 'aria-label': label },
-    h('thead', null, h('tr', null, columns.map((c) => h('th', { scope: 'col', class: c.numeric ? 'num' : '' }, c.label)))),
-    h('tbody', null, items.map((item) => h('tr', null, columns.map((c) => h('td', { 'data-label': c.label, class: c.numeric ? 'num' : '' }, c.cell(item))))))));
+    h('thead', null, h('tr', null, columns.map((c) => h('th', { scope: 'col', class: classOf(c) }, c.label)))),
+    h('tbody', null, items.map((item) => h('tr', null, columns.map((c) => h('td', { 'data-label': c.label, class: classOf(c) }, c.cell(item))))))));
 }
 
 interface Page<T> {
@@ -174,7 +186,7 @@ interface Page<T> {
 }
 
 /** Shows the pages of a list below one another. `load(cursor)` rejects with ApiError. */
-export function pages<P extends Page<T>, T>(load: (cursor: string | undefined) => Promise<P>, show: (items: T[]) => HTMLElement, empty: string, arrived?: (page: P) => void): { element: HTMLElement; reload: () => Promise<void> } {
+export function pages<P extends Page<T>, T>(load: (cursor: string | undefined) => Promise<P>, show: (items: T[]) => HTMLElement, nothing: string, arrived?: (page: P) => void): { element: HTMLElement; reload: () => Promise<void> } {
   const list = h('div');
   const foot = h('div', { class: 'buttons' });
   const element = h('section', { 'aria-busy': 'true' }, list, foot);
@@ -188,7 +200,7 @@ export function pages<P extends Page<T>, T>(load: (cursor: string | undefined) =
       if (mine !== turn) return; // another filter was chosen meanwhile
       items = cursor ? items.concat(page.items) : page.items;
       arrived?.(page);
-      fill(list, items.length ? show(items) : h('p', { class: 'empty' }, empty));
+      fill(list, items.length ? show(items) : empty(nothing));
       fill(foot, page.nextCursor && h('button', { type: 'button', onclick: () => step(page.nextCursor) }, t('more')));
     } catch (error) {
       if (mine !== turn) return;
