@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <memory>
 
 #include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "identity/login.h"
 
 namespace spillway::identity {
 namespace {
@@ -20,8 +20,6 @@ using http::Response;
 
 constexpr std::size_t kMaxBytes = 4 * 1024;  // of a body here
 
-Error wrong_credentials() { return {ErrorCode::kInvalidCredentials, "the user id or the password is wrong"}; }
-
 Response not_cached(Response response) {
   response.no_store = true;
   return response;
@@ -29,15 +27,14 @@ Response not_cached(Response response) {
 
 // ---- Logging in -------------------------------------------------------------------------------------------
 
-Response token_response(const RouteContext& context, std::string_view user_id, Role role,
-                        Timestamp issued_at) {
+Response token_response(const LoggedIn& as) {
   Response response = not_cached(Response::json(200, {}));
   JsonWriter(response.body)
       .open_object()
-      .member("accessToken", context.tokens.issue(user_id, role, issued_at, issued_at + kAccessTokenLifetime))
+      .member("accessToken", as.access_token)
       .member("tokenType", "Bearer")
       .member("expiresIn", kAccessTokenLifetime / kSecond)
-      .member("role", name(role))
+      .member("role", name(as.role))
       .close_object();
   return response;
 }
@@ -49,13 +46,11 @@ std::string read_user_id(JsonReader& body) {
 }
 
 /// Any user id, no password.
-void open_login(const RouteContext& context, const Request& request, Exchange exchange) {
+void login_by_name(const RouteContext& context, const Request& request, Exchange exchange) {
   JsonReader body(request.body());
   const std::string user_id = read_user_id(body);
   if (Status read = body.status(); !read) return exchange.fail(read.error());
-  // After a sign-out, also while the wall clock is behind the time of it.
-  const Timestamp issued_at = std::max(context.clock.wall(), context.revocations.valid_from(user_id) + 1);
-  exchange.reply(token_response(context, user_id, Role::kUser, issued_at));
+  exchange.reply(token_response(open_login(context, user_id)));
 }
 
 /// 429 with what stands in the way, as draft-ietf-httpapi-ratelimit-headers-10 has it.
@@ -76,65 +71,7 @@ Response throttled(const LoginThrottle::Verdict& verdict, std::string_view path)
   return not_cached(std::move(response));
 }
 
-/// One login with a password: the account is read, the password compared on the pool, and the login noted,
-/// each step on this loop again. An account that does not exist takes the same steps but the last.
-class PasswordLogin {
- public:
-  PasswordLogin(const RouteContext& context, Exchange exchange, LoginThrottle::Attempt attempt)
-      : context_(context), exchange_(std::move(exchange)), attempt_(std::move(attempt)) {}
-
-  static void start(std::unique_ptr<PasswordLogin> self, std::string user_id, std::string password) {
-    PasswordLogin& login = *self;
-    login.user_id_ = std::move(user_id);
-    login.password_ = std::move(password);
-    login.context_.service.credentials(login.user_id_,
-                                       [self = std::move(self)](Result<Credentials> found) mutable {
-                                         if (!found) return self->exchange_.fail(found.error());
-                                         compare(std::move(self), std::move(*found));
-                                       });
-  }
-
- private:
-  static void compare(std::unique_ptr<PasswordLogin> self, Credentials credentials) {
-    PasswordLogin& login = *self;
-    login.credentials_ = std::move(credentials);
-    login.context_.passwords.verify(login.credentials_.password_hash, std::move(login.password_),
-                                    [self = std::move(self)](Result<bool> right) mutable {
-                                      if (!right) return self->exchange_.fail(right.error());
-                                      compared(std::move(self), *right);
-                                    });
-  }
-
-  static void compared(std::unique_ptr<PasswordLogin> self, bool right) {
-    PasswordLogin& login = *self;
-    if (!right || login.credentials_.disabled) return login.refuse();
-    login.context_.service.login({.user_id = login.user_id_,
-                                  .password_hash = std::move(login.credentials_.password_hash),
-                                  .asked_at = login.context_.clock.wall()},
-                                 [self = std::move(self)](Result<LoggedInAs> as) { self->done(as); });
-  }
-
-  void done(const Result<LoggedInAs>& as) {
-    if (!as && as.error().code == ErrorCode::kInvalidCredentials) return refuse();
-    if (!as) return exchange_.fail(as.error());
-    attempt_.succeeded();
-    exchange_.reply(token_response(context_, user_id_, as->role, as->issued_at));
-  }
-
-  void refuse() {
-    attempt_.failed();
-    exchange_.fail(wrong_credentials());
-  }
-
-  RouteContext context_;
-  Exchange exchange_;
-  LoginThrottle::Attempt attempt_;
-  std::string user_id_;
-  std::string password_;
-  Credentials credentials_;
-};
-
-void password_login(const RouteContext& context, const Request& request, Exchange exchange) {
+void login_with_password(const RouteContext& context, const Request& request, Exchange exchange) {
   JsonReader body(request.body());
   std::string user_id = read_user_id(body);
   std::string password = body.required_string("password", 1, limits::kMaxPasswordBytes);
@@ -143,16 +80,19 @@ void password_login(const RouteContext& context, const Request& request, Exchang
   if (attempt.verdict().limit != LoginThrottle::Limit::kNone) {
     return exchange.reply(throttled(attempt.verdict(), request.raw_path()));
   }
-  PasswordLogin::start(std::make_unique<PasswordLogin>(context, std::move(exchange), std::move(attempt)),
-                       std::move(user_id), std::move(password));
+  password_login(context, std::move(attempt), std::move(user_id), std::move(password),
+                 [exchange = std::move(exchange)](Result<LoggedIn> as) mutable {
+                   if (!as) return exchange.fail(as.error());
+                   exchange.reply(token_response(*as));
+                 });
 }
 
 void login(const RouteContext& context, const Request& request, Exchange exchange) {
   switch (context.mode) {
     case Mode::kOpen:
-      return open_login(context, request, std::move(exchange));
+      return login_by_name(context, request, std::move(exchange));
     case Mode::kUsers:
-      return password_login(context, request, std::move(exchange));
+      return login_with_password(context, request, std::move(exchange));
     case Mode::kOidc:
       return exchange.fail(
           not_found("nobody logs in here: get an access token from the issuer; GET /auth/methods names it"));
