@@ -96,12 +96,14 @@ struct Call {
   Target target;
   Steady::time_point taken;
 
+  CURL* easy = nullptr;
   const AddressPolicy* policy = nullptr;
   std::size_t max_body = 0, max_header = 0;
   curl_slist* fields = nullptr;
   HttpAnswer answer;
   std::size_t header_bytes = 0;
   bool too_large = false;
+  bool enough = false;          ///< says on_piece
   std::string refused_address;  ///< the last address that the policy did not allow
   bool allowed_address = false;
   char error[CURL_ERROR_SIZE] = "";
@@ -109,9 +111,19 @@ struct Call {
   ~Call() { curl_slist_free_all(fields); }
 };
 
+int status_of(CURL* easy) {
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  return static_cast<int>(status);
+}
+
 std::size_t on_body(char* bytes, std::size_t size, std::size_t count, void* self) {
   Call& call = *static_cast<Call*>(self);
   const std::size_t n = size * count;
+  if (call.request.on_piece && status_of(call.easy) / 100 == 2) {
+    call.enough = !call.request.on_piece({bytes, n});
+    return call.enough ? (n == 0 ? 1 : 0) : n;
+  }
   if (call.answer.body.size() + n > call.max_body) {
     call.too_large = true;
     return n == 0 ? 1 : 0;
@@ -282,8 +294,13 @@ void HttpClient::Impl::set_up(CURL* easy, Call& call) {
     set(CURLOPT_CAPATH, static_cast<char*>(nullptr));
   }
   if (resolve != nullptr) set(CURLOPT_RESOLVE, resolve);
-  const Micros timeout = request.timeout_us > 0 ? request.timeout_us : options.timeout_us;
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<Micros>(timeout / kMillisecond, 1)));
+  if (request.max_silence_us > 0) {
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(std::max<Micros>(request.max_silence_us / kSecond, 1)));
+  } else {
+    const Micros timeout = request.timeout_us > 0 ? request.timeout_us : options.timeout_us;
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<Micros>(timeout / kMillisecond, 1)));
+  }
   set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(std::max<Micros>(options.connect_timeout_us / kMillisecond, 1)));
 
@@ -322,6 +339,7 @@ void HttpClient::Impl::start(std::unique_ptr<Call> call) {
     easy = curl_easy_init();
   }
   CHECK(easy != nullptr);
+  call->easy = easy;
   call->policy = &policy;
   call->max_body = options.max_body_bytes;
   call->max_header = options.max_header_bytes;
@@ -354,16 +372,17 @@ void HttpClient::Impl::start_waiting() {
 void HttpClient::Impl::conclude(Call& call, CURL* easy, CURLcode code) {
   HttpAnswer& answer = call.answer;
   if (code == CURLE_OK) {
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    answer.status = static_cast<int>(status);
+    answer.status = status_of(easy);
     return;
   }
   answer.headers.clear();
   answer.body.clear();
   answer.failure = failure_of(code);
   answer.reason = call.error[0] != '\0' ? call.error : curl_easy_strerror(code);
-  if (call.too_large) {
+  if (call.enough) {
+    answer.failure = HttpFailure::kStopped;
+    answer.reason = "the caller had enough of the answer";
+  } else if (call.too_large) {
     answer.failure = HttpFailure::kTooLarge;
     answer.reason = "the answer is larger than the limit";
   } else if (!call.refused_address.empty() && !call.allowed_address) {

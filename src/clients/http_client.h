@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ struct HttpRequest {
   std::vector<HttpHeader> headers = {};  ///< not Host, Content-Length, Transfer-Encoding: those are ours
   std::string body = {};                 ///< sent when not empty, and always by POST, PUT and PATCH
   Micros timeout_us = 0;                 ///< of this call; 0: HttpClientOptions::timeout_us
+  /// Takes the body of a 2xx answer in pieces, as they come, instead of HttpAnswer::body, and without its
+  /// limit. Answers false when there was enough: the call then ends with kStopped. On the client's thread.
+  std::function<bool(std::string_view)> on_piece = nullptr;
+  /// When not 0, instead of a limit of the whole call: how long nothing may come, in whole seconds. For
+  /// answers that go on.
+  Micros max_silence_us = 0;
 };
 
 enum class HttpFailure : std::uint8_t {
@@ -36,7 +43,7 @@ enum class HttpFailure : std::uint8_t {
   kTimeout,
   kTooLarge,  ///< the answer's fields or body went past the limit
   kBroken,    ///< the connection ended early, or what came was no HTTP
-  kStopped,   ///< the client was stopped first
+  kStopped,   ///< the client was stopped first, or on_piece had enough
 };
 /// One word, stable, for logs and metrics: "refused".
 std::string_view name(HttpFailure);

@@ -1,0 +1,85 @@
+#include "cli/pages.h"
+
+#include <fmt/format.h>
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+
+#include "base/limits.h"
+#include "cli/terminal_text.h"
+
+namespace spillway::cli {
+namespace {
+
+/// The items of one page after those of the pages before, byte for byte.
+void append_items(std::string& items, std::string_view page) {
+  for (const RawMember& member : raw_members(page)) {
+    if (member.name != "items") continue;
+    for (const std::string_view item : raw_elements(member.value)) {
+      if (!items.empty()) items.push_back(',');
+      items.append(item);
+    }
+  }
+}
+
+std::string join_pages(const std::string& first, const std::string& last, const std::string& items) {
+  std::string out;
+  for (const RawMember& member : raw_members(first)) {
+    if (member.name == "nextCursor") continue;
+    out += fmt::format("{}\"{}\":", out.empty() ? "" : ",", member.name);
+    out += member.name == "items" ? fmt::format("[{}]", items) : std::string(member.value);
+  }
+  for (const RawMember& member : raw_members(last)) {
+    if (member.name == "nextCursor") out += fmt::format(",\"nextCursor\":{}", member.value);
+  }
+  return fmt::format("{{{}}}", out);
+}
+
+}  // namespace
+
+void ListOptions::add_to(CLI::App& command) {
+  command.add_option("--limit", limit, fmt::format("At most so many, by default {}", limit))
+      ->check(CLI::Range(std::size_t{1}, limits::kMaxListed))
+      ->type_name("N");
+  command.add_option("--cursor", cursor, "Go on where a list ended (its nextCursor)")->type_name("CURSOR");
+}
+
+std::optional<Listing> read_list(Context& context, const std::function<Target()>& target_of,
+                                 const ListOptions& options) {
+  std::optional<Listing> listing;
+  std::string cursor = options.cursor, first, items;
+  while (true) {
+    const std::size_t wanted = options.limit - (listing ? listing->items.size() : 0);
+    Target target = target_of();
+    target.query("limit", std::to_string(std::min(wanted, limits::kMaxPage))).query("cursor", cursor);
+    const auto page = context.session.get(target);
+    if (!page) return std::nullopt;
+    if (!page->json["items"].is_array()) {
+      context.session.fail(kExitNotReachable, "what answered is no list: look at --server");
+      return std::nullopt;
+    }
+    if (!listing) {
+      listing.emplace(Listing{.document = {}, .first = page->json, .items = {}, .next_cursor = {}});
+      first = page->body;
+    }
+    for (Json& item : page->json["items"].items()) listing->items.push_back(std::move(item));
+    append_items(items, page->body);
+    const std::string next = page->json["nextCursor"].text();
+    const bool done = next.empty() || next == cursor || listing->items.size() >= options.limit;
+    cursor = listing->next_cursor = next;
+    if (done) {
+      listing->document = join_pages(first, page->body, items);
+      return listing;
+    }
+  }
+}
+
+void note_more(const Context& context, const Listing& listing) {
+  if (listing.next_cursor.empty()) return;
+  context.notes << fmt::format("there may be more: --limit {} or --cursor {}\n", listing.items.size() * 10,
+                               printable(listing.next_cursor));
+}
+
+}  // namespace spillway::cli
