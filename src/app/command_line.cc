@@ -11,6 +11,9 @@
 
 #include "app/options.h"
 #include "app/serve.h"
+#include "cli/admin.h"
+#include "cli/commands.h"
+#include "cli/completion.h"
 #include "journal/inspect.h"
 
 namespace spillway::app {
@@ -101,6 +104,13 @@ int run(int argc, char** argv, intake::Work* work) {
   for (CLI::App* command : {inspect, verify})
     command->add_option("DIR", directory, "Data directory")->required();
 
+  cli::Admin admin(program);
+
+  std::string shell;
+  CLI::App* completion =
+      program.add_subcommand("completion", "Print a script that completes these commands.");
+  cli::text_option(*completion, "SHELL", shell, "bash|zsh|fish", "Whose")->required();
+
   CLI::App* routes = program.add_subcommand("routes", "List the HTTP routes.");
   CLI::App* options = program.add_subcommand("options", "Print the options of serve as Markdown.");
 
@@ -115,6 +125,8 @@ int run(int argc, char** argv, intake::Work* work) {
   if (*serve) return run_serve(*serve, config_file, work);
   if (*inspect) return run_inspect(directory);
   if (*verify) return run_verify(directory);
+  if (admin.chosen()) return admin.run();
+  if (*completion) std::cout << *cli::completion_script(program, shell);
   if (*routes) std::cout << list_routes();
   if (*options) std::cout << options_markdown();
   return 0;

@@ -160,4 +160,13 @@ inline constexpr Micros kOidcKeysMaxAge =
     24LL * 3600 * kSecond;  ///< since the last fetch that succeeded; past it the keys count no longer
 inline constexpr std::size_t kMaxVerifiedTokens = 65'536;  ///< remembered, so as to check each signature once
 
+// cli: the operators' commands
+inline constexpr std::size_t kMaxListed = 100'000;           ///< items that one command lists
+inline constexpr std::size_t kMaxTokenFileBytes = 8 * 1024;  ///< a token of an outside issuer is a few KiB
+inline constexpr std::size_t kCliAnswerBytes = 64UL * 1024 * 1024;  ///< of one answer
+inline constexpr Micros kCliCallTimeout = 60 * kSecond;
+inline constexpr Micros kCliStreamSilence = 30 * kSecond;      ///< a stream without a byte is broken
+inline constexpr std::size_t kCliStreamEventBytes = 1024 * 1024;  ///< of one event of a stream
+inline constexpr Micros kCliRedrivePoll = kSecond;              ///< between two looks at a redrive
+
 }  // namespace spillway::limits

@@ -29,10 +29,12 @@ int list(Context& context, const AuditOptions& options) {
       options.list);
   if (!listing) return context.session.exit_code();
   if (context.display.json) return context.print_json(listing->document);
-  Table table({{"NO", Align::kRight}, {"AT"}, {"ACTOR"}, {"FROM"}, {"ACTION"}, {"TARGET"}, {"BEFORE"}, {"AFTER"}});
+  Table table(
+      {{"NO", Align::kRight}, {"AT"}, {"ACTOR"}, {"FROM"}, {"ACTION"}, {"TARGET"}, {"BEFORE"}, {"AFTER"}});
   for (const Json& item : listing->items) {
-    table.add({item["sequence"].text(), context.time(item["at"]), item["actor"].text(), item["address"].text(),
-               item["action"].text(), item["target"].text(), value_text(item["before"]), value_text(item["after"])});
+    table.add({item["sequence"].text(), context.time(item["at"]), item["actor"].text(),
+               item["address"].text(), item["action"].text(), item["target"].text(),
+               value_text(item["before"]), value_text(item["after"])});
   }
   table.print(context.out);
   note_more(context, *listing);

@@ -30,8 +30,8 @@ const Action* Commands::chosen() const {
   return nullptr;
 }
 
-CLI::Option* text_option(CLI::App& command, const std::string& name, std::string& into, const std::string& type,
-                         const std::string& help) {
+CLI::Option* text_option(CLI::App& command, const std::string& name, std::string& into,
+                         const std::string& type, const std::string& help) {
   CLI::Option* option = command.add_option(name, into, help)->type_name(type);
   if (type.find('|') != std::string::npos) {
     std::vector<std::string> choices;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -17,8 +18,8 @@ namespace spillway::cli {
 /// What a command does. Returns the program's exit code.
 using Action = std::function<int(Context&)>;
 
-/// The commands below `spillway admin`, each with what it does. They refer to the CLI::App they are made on, which
-/// must outlive them.
+/// The commands below `spillway admin`, each with what it does. They refer to the CLI::App they are made on,
+/// which must outlive them.
 class Commands {
  public:
   explicit Commands(CLI::App& admin) : admin_(admin) {}
@@ -36,10 +37,10 @@ class Commands {
   std::vector<std::pair<CLI::App*, Action>> actions_;
 };
 
-/// Options and arguments in the house's way: `type` is what help and completion show; "a|b" is a choice of these,
-/// FILE is a file's name.
-CLI::Option* text_option(CLI::App& command, const std::string& name, std::string& into, const std::string& type,
-                         const std::string& help);
+/// Options and arguments in the house's way: `type` is what help and completion show; "a|b" is a choice of
+/// these, FILE is a file's name.
+CLI::Option* text_option(CLI::App& command, const std::string& name, std::string& into,
+                         const std::string& type, const std::string& help);
 CLI::Option* number_option(CLI::App& command, const std::string& name, std::uint64_t& into, std::uint64_t min,
                            std::uint64_t max, const std::string& help);
 CLI::Option* yes_flag(CLI::App& command, bool& into);

@@ -26,7 +26,7 @@ struct Context {
   std::ostream& notes;  ///< for people beside results: standard error
   Display display;
   TokenStore& tokens;
-  std::string server;  ///< URL without a slash at its end
+  std::string server;                 ///< URL without a slash at its end
   std::function<void(Micros)> pause;  ///< lets so much time go by
 
   std::string time(const Json& rfc3339) const { return show_time(rfc3339.text(), display.zone); }

@@ -25,7 +25,8 @@ struct Filter {
   std::vector<std::string> request_ids;
 
   bool empty() const {
-    return event_id.empty() && failure_class.empty() && reason.empty() && dead_before.empty() && request_ids.empty();
+    return event_id.empty() && failure_class.empty() && reason.empty() && dead_before.empty() &&
+           request_ids.empty();
   }
   void add_listed_to(CLI::App& command) {
     text_option(command, "--event", event_id, "ID", "Of this event");
@@ -34,7 +35,8 @@ struct Filter {
   }
   void add_to(CLI::App& command) {
     add_listed_to(command);
-    text_option(command, "--dead-before", dead_before, "TIME", "Dead before then: 2026-12-01T09:00:00Z, or local");
+    text_option(command, "--dead-before", dead_before, "TIME",
+                "Dead before then: 2026-12-01T09:00:00Z, or local");
     command.add_option("REQUEST", request_ids, "These (requestIds)")
         ->type_name("ID...")
         ->expected(0, static_cast<int>(limits::kMaxNamedRequests));
@@ -86,9 +88,9 @@ int list(Context& context, const Filter& filter, const ListOptions& options) {
                {"FAILURE"},
                {"LAST REASON"}});
   for (const Json& item : listing->items) {
-    table.add({item["requestId"].text(), item["eventId"].text(), item["userId"].text(), context.time(item["deadAt"]),
-               item["receiveCount"].text(), item["redrives"].text(), item["failureClass"].text(),
-               item["lastReason"].text()});
+    table.add({item["requestId"].text(), item["eventId"].text(), item["userId"].text(),
+               context.time(item["deadAt"]), item["receiveCount"].text(), item["redrives"].text(),
+               item["failureClass"].text(), item["lastReason"].text()});
   }
   table.print(context.out);
   context.out << "\nin all: " << printable(listing->first["total"].text()) << '\n';
@@ -192,10 +194,10 @@ int wait_for(Context& context, const std::string& redrive_id) {
       if (state == "DONE") return kExitGood;
       return context.session.fail(kExitRefused, "the redrive ended early: " + printable(state));
     }
-    const std::string now = fmt::format("{} of {} put back, {} succeeded, {} rejected, {} failed again\n",
-                                        redrive["redriven"].text(), redrive["matching"].text(),
-                                        redrive["succeeded"].text(), redrive["rejected"].text(),
-                                        redrive["failedAgain"].text());
+    const std::string now =
+        fmt::format("{} of {} put back, {} succeeded, {} rejected, {} failed again\n",
+                    redrive["redriven"].text(), redrive["matching"].text(), redrive["succeeded"].text(),
+                    redrive["rejected"].text(), redrive["failedAgain"].text());
     if (now != told) context.notes << printable(now.substr(0, now.size() - 1)) << std::endl;
     told = now;
     context.pause(limits::kCliRedrivePoll);
@@ -207,8 +209,8 @@ int redrive(Context& context, const RedriveOptions& options) {
   if (options.filter.empty() && !options.yes) {
     const auto all = preview(context, options);
     if (!all) return context.session.exit_code();
-    const std::string question =
-        fmt::format("Without a filter all dead letters are put back: {}. Go on?", all->json["matching"].text());
+    const std::string question = fmt::format("Without a filter all dead letters are put back: {}. Go on?",
+                                             all->json["matching"].text());
     if (!confirmed(context, false, question)) return context.session.exit_code();
   }
   auto body = redrive_body(context, options, false);
@@ -236,8 +238,8 @@ int discard(Context& context, const DiscardOptions& options) {
     same.filter = options.filter;
     const auto matching = preview(context, same);
     if (!matching) return context.session.exit_code();
-    const std::string question =
-        fmt::format("{} dead letters are discarded; this cannot be undone. Go on?", matching->json["matching"].text());
+    const std::string question = fmt::format("{} dead letters are discarded; this cannot be undone. Go on?",
+                                             matching->json["matching"].text());
     if (!confirmed(context, false, question)) return context.session.exit_code();
   }
   std::string body;
@@ -254,18 +256,20 @@ int discard(Context& context, const DiscardOptions& options) {
 
 void add_redrive(Commands& commands, CLI::App& noun) {
   auto options = std::make_shared<RedriveOptions>();
-  CLI::App& verb =
-      commands.verb(noun, "redrive", "Put them back into their lines, by and by; without a filter all of them",
-                    [options](Context& context) { return redrive(context, *options); });
+  CLI::App& verb = commands.verb(noun, "redrive",
+                                 "Put them back into their lines, by and by; without a filter all of them",
+                                 [options](Context& context) { return redrive(context, *options); });
   options->filter.add_to(verb);
-  number_option(verb, "--rate", options->rate, 1, limits::kMaxRedriveRate, "So many a second, by default 100");
+  number_option(verb, "--rate", options->rate, 1, limits::kMaxRedriveRate,
+                "So many a second, by default 100");
   number_option(verb, "--stop-after", options->stop_after, 1, 1'000'000,
                 "Stop when so many have failed again, by default 10");
   verb.add_flag("--dry-run", options->dry_run, "Only tell which");
   verb.add_flag("--wait", options->wait, "Wait until all are final again; exit 1 if it stops early");
   yes_flag(verb, options->yes);
-  commands.verb(noun, "status", "The newest redrive",
-                [](Context& context) { return show_redrive(context, context.session.get(redrive_target())); });
+  commands.verb(noun, "status", "The newest redrive", [](Context& context) {
+    return show_redrive(context, context.session.get(redrive_target()));
+  });
   commands.verb(noun, "stop", "Stop the redrive that runs: put no more back", [](Context& context) {
     return show_redrive(context, context.session.post(Target(redrive_target().text() + "/stop")));
   });

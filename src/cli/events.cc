@@ -41,7 +41,8 @@ int show(Context& context, const Answer& answer) {
 }
 
 int list(Context& context, const ListOptions& options) {
-  const auto listing = read_list(context, [] { return Target("/admin/events"); }, options);
+  const auto listing = read_list(
+      context, [] { return Target("/admin/events"); }, options);
   if (!listing) return context.session.exit_code();
   if (context.display.json) return context.print_json(listing->document);
   Table table({{"EVENT"},
@@ -52,8 +53,9 @@ int list(Context& context, const ListOptions& options) {
                {"OPENS"},
                {"CLOSES"}});
   for (const Json& event : listing->items) {
-    table.add({event["eventId"].text(), event["title"].text(), event["state"].text(), event["capacityTotal"].text(),
-               event["capacityRemaining"].text(), context.time(event["opensAt"]), context.time(event["closesAt"])});
+    table.add({event["eventId"].text(), event["title"].text(), event["state"].text(),
+               event["capacityTotal"].text(), event["capacityRemaining"].text(),
+               context.time(event["opensAt"]), context.time(event["closesAt"])});
   }
   table.print(context.out);
   note_more(context, *listing);
@@ -74,9 +76,11 @@ struct Definition {
     capacity_option = number_option(command, "--capacity", capacity, 0, limits::kMaxCapacity, "Places");
     capacity_option->required(whole);
     const std::string times = whole ? "" : "; none: takes it away";
-    text_option(command, "--opens-at", opens_at, "TIME", "2026-12-01T09:00:00Z, or \"2026-12-01 18:00\"" + times);
+    text_option(command, "--opens-at", opens_at, "TIME",
+                "2026-12-01T09:00:00Z, or \"2026-12-01 18:00\"" + times);
     text_option(command, "--closes-at", closes_at, "TIME", "The same" + times);
-    text_option(command, "--work", work, "capacity|http", "Who decides: the capacity, or a call to your server");
+    text_option(command, "--work", work, "capacity|http",
+                "Who decides: the capacity, or a call to your server");
     text_option(command, "--webhook-url", webhook_url, "URL", "Where final states are told" + times);
     text_option(command, "--webhook-secret", webhook_secret, "NAME", "Name of the secret that signs them");
   }
@@ -93,7 +97,8 @@ std::string as_json(const T& value) {
 }
 
 /// False: told why.
-bool set_time(Context& context, Members& members, const char* member, const char* option, const std::string& typed) {
+bool set_time(Context& context, Members& members, const char* member, const char* option,
+              const std::string& typed) {
   if (typed.empty()) return true;
   if (typed == "none") {
     members.erase(member);
@@ -159,7 +164,8 @@ int create(Context& context, const Definition& given) {
   if (!present) return context.session.exit_code();
   if (present->status != 404) {
     return context.session.fail(
-        kExitRefused, fmt::format("EVENT: there is an event {} already: see events change", printable(given.event_id)));
+        kExitRefused,
+        fmt::format("EVENT: there is an event {} already: see events change", printable(given.event_id)));
   }
   return put(context, members, given);
 }

@@ -9,8 +9,8 @@ void print_history(const Context& context, const Json& request) {
   if (!attempts.empty()) {
     Table table({{"ATTEMPT", Align::kRight}, {"STARTED"}, {"ENDED"}, {"OUTCOME"}, {"REASON"}});
     for (const Json& attempt : attempts) {
-      table.add({attempt["attempt"].text(), context.time(attempt["startedAt"]), context.time(attempt["endedAt"]),
-                 attempt["outcome"].text(), attempt["reason"].text()});
+      table.add({attempt["attempt"].text(), context.time(attempt["startedAt"]),
+                 context.time(attempt["endedAt"]), attempt["outcome"].text(), attempt["reason"].text()});
     }
     context.out << '\n';
     table.print(context.out);

@@ -54,7 +54,8 @@ std::string Json::text() const {
 
 std::uint64_t Json::number() const {
   if (at_ == nullptr) return 0;
-  if (const std::int64_t* number = at_->if_int64()) return *number < 0 ? 0 : static_cast<std::uint64_t>(*number);
+  if (const std::int64_t* number = at_->if_int64())
+    return *number < 0 ? 0 : static_cast<std::uint64_t>(*number);
   const std::uint64_t* number = at_->if_uint64();
   return number == nullptr ? 0 : *number;
 }
@@ -74,7 +75,8 @@ class Walker {
   explicit Walker(std::string_view text) : text_(text) {}
 
   void skip_blank() {
-    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos) ++at_;
+    while (at_ < text_.size() && std::string_view(" \t\r\n").find(text_[at_]) != std::string_view::npos)
+      ++at_;
   }
   bool take(char c) {
     skip_blank();
@@ -89,7 +91,8 @@ class Walker {
     int open = 0;
     while (at_ < text_.size()) {
       const char c = text_[at_];
-      if (open == 0 && at_ > begin && std::string_view(",:]} \t\r\n").find(c) != std::string_view::npos) break;
+      if (open == 0 && at_ > begin && std::string_view(",:]} \t\r\n").find(c) != std::string_view::npos)
+        break;
       ++at_;
       if (c == '"') skip_string();
       if (c == '{' || c == '[') ++open;

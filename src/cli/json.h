@@ -14,7 +14,8 @@ class value;
 namespace spillway::cli {
 
 /// A value in a document that the server sent. What is not there is null, and null is empty in every way, so
-/// that a command shows what there is without asking for each member first. Cheap to copy; keeps the document.
+/// that a command shows what there is without asking for each member first. Cheap to copy; keeps the
+/// document.
 class Json {
  public:
   /// Nothing when `text` is no JSON.

@@ -27,7 +27,8 @@ bool is_in_the_clear(const std::string& server) {
 }
 
 /// The password where this server asks for one. Nothing: told why.
-std::optional<std::string> password_for(Context& context, const LoginOptions& options, const std::string& mode) {
+std::optional<std::string> password_for(Context& context, const LoginOptions& options,
+                                        const std::string& mode) {
   if (mode == "open") return std::string();
   const std::string who = fmt::format("Password of {}", printable(options.user_id));
   auto password =
@@ -43,9 +44,10 @@ int log_in(Context& context, const LoginOptions& options) {
   const std::string mode = methods->json["identity"].text();
   if (mode != "users" && mode != "open") {
     return context.session.fail(
-        kExitRefused, fmt::format("nobody logs in with a password here (identity {}): give a token by --token-file "
-                                  "or SPILLWAY_TOKEN, or the admin secret by SPILLWAY_ADMIN_TOKEN",
-                                  printable(mode)));
+        kExitRefused,
+        fmt::format("nobody logs in with a password here (identity {}): give a token by --token-file "
+                    "or SPILLWAY_TOKEN, or the admin secret by SPILLWAY_ADMIN_TOKEN",
+                    printable(mode)));
   }
   if (is_in_the_clear(context.server)) {
     context.notes << "warning: " << context.server << " is not encrypted: others on the way can read along\n";
@@ -66,7 +68,8 @@ int log_in(Context& context, const LoginOptions& options) {
   }
   const std::string role = answer->json["role"].text();
   context.notes << fmt::format("logged in at {} as {}, role {}, for {} minutes\n", context.server,
-                               printable(options.user_id), printable(role), answer->json["expiresIn"].number() / 60);
+                               printable(options.user_id), printable(role),
+                               answer->json["expiresIn"].number() / 60);
   if (role == "user") context.notes << "this role may use none of these commands\n";
   return kExitGood;
 }

@@ -2,12 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <algorithm>
 
 #include "base/limits.h"
+#include "cli/commands.h"
 #include "cli/terminal_text.h"
 
 namespace spillway::cli {
@@ -40,10 +38,9 @@ std::string join_pages(const std::string& first, const std::string& last, const 
 }  // namespace
 
 void ListOptions::add_to(CLI::App& command) {
-  command.add_option("--limit", limit, fmt::format("At most so many, by default {}", limit))
-      ->check(CLI::Range(std::size_t{1}, limits::kMaxListed))
-      ->type_name("N");
-  command.add_option("--cursor", cursor, "Go on where a list ended (its nextCursor)")->type_name("CURSOR");
+  number_option(command, "--limit", limit, 1, limits::kMaxListed,
+                fmt::format("At most so many, by default {}", limit));
+  text_option(command, "--cursor", cursor, "CURSOR", "Go on where a list ended (its nextCursor)");
 }
 
 std::optional<Listing> read_list(Context& context, const std::function<Target()>& target_of,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -16,7 +16,7 @@ namespace spillway::cli {
 
 /// How much of a list is wanted.
 struct ListOptions {
-  std::size_t limit = 100;
+  std::uint64_t limit = 100;
   std::string cursor;
 
   /// Adds --limit and --cursor.
@@ -25,14 +25,14 @@ struct ListOptions {
 
 /// A list, put together from its pages.
 struct Listing {
-  std::string document;     ///< one page of JSON with all items: the first page's members, the last one's cursor
-  Json first;               ///< the first page
+  std::string document;  ///< one page of JSON with all items: the first page's members, the last one's cursor
+  Json first;            ///< the first page
   std::vector<Json> items;  ///< at most ListOptions::limit
   std::string next_cursor;  ///< when there is more
 };
 
-/// Reads pages until there are as many items as wanted. `target_of` makes the target without limit and cursor.
-/// Nothing: the session has told why.
+/// Reads pages until there are as many items as wanted. `target_of` makes the target without limit and
+/// cursor. Nothing: the session has told why.
 std::optional<Listing> read_list(Context& context, const std::function<Target()>& target_of,
                                  const ListOptions& options);
 

@@ -30,8 +30,8 @@ int show(Context& context, const std::optional<Answer>& answer) {
   fields.add("dead letters", queue["deadLetters"].text());
   const Json redrive = queue["redrive"];
   if (!redrive.is_null()) {
-    fields.add("redrive", fmt::format("{}: {} of {} put back", redrive["state"].text(), redrive["redriven"].text(),
-                                      redrive["matching"].text()));
+    fields.add("redrive", fmt::format("{}: {} of {} put back", redrive["state"].text(),
+                                      redrive["redriven"].text(), redrive["matching"].text()));
   }
   fields.print(context.out);
   return kExitGood;
@@ -39,8 +39,15 @@ int show(Context& context, const std::optional<Answer>& answer) {
 
 // ---- watch ------------------------------------------------------------------------------------------------
 
-constexpr char kWatchRow[] = "{:<{}}{:>9}{:>7}{:>8}{:>8}{:>8}{:>7}{:>9}{:>9}{:>8}{:>6}{:>9}{:>9}{:>9}  {}\n";
+constexpr char kWatchRow[] = "{:<{}}{:>9}{:>7}{:>8}{:>8}{:>8}{:>7}{:>9}{:>9}{:>8}{:>6}{:>9}{:>9}{:>9}  {}";
 constexpr std::uint64_t kRowsUnderOneHeading = 20;
+
+/// Without blanks at its end.
+template <class... Cells>
+std::string watch_row(const Cells&... cells) {
+  std::string row = fmt::format(kWatchRow, cells...);
+  return row.substr(0, row.find_last_not_of(' ') + 1) + '\n';
+}
 
 std::string number_or_dash(const Json& value) { return value.is_null() ? "-" : printable(value.text()); }
 
@@ -74,15 +81,16 @@ class Watch {
     const std::string at = printable(context_.time(point["at"]));
     const std::size_t width = at.size() + 1;
     if (shown_ % kRowsUnderOneHeading == 0) {
-      context_.out << fmt::format(kWatchRow, "AT", width, "ACCEPTED", "AGAIN", "REFUSED", "WON", "LOST", "FAILED",
-                                  "WAITING", "INFLIGHT", "DELAYED", "DEAD", "OLDEST", "P50", "P99", "");
+      context_.out << watch_row("AT", width, "ACCEPTED", "AGAIN", "REFUSED", "WON", "LOST", "FAILED",
+                                "WAITING", "INFLIGHT", "DELAYED", "DEAD", "OLDEST", "P50", "P99", "");
     }
     const Json finished = point["finished"];
-    context_.out << fmt::format(
-        kWatchRow, at, width, number_or_dash(point["accepted"]), number_or_dash(point["duplicate"]),
-        number_or_dash(point["refused"]), number_or_dash(finished["succeeded"]), number_or_dash(finished["rejected"]),
-        number_or_dash(finished["failed"]), number_or_dash(point["visible"]), number_or_dash(point["inFlight"]),
-        number_or_dash(point["delayed"]), number_or_dash(point["deadLetters"]),
+    context_.out << watch_row(
+        at, width, number_or_dash(point["accepted"]), number_or_dash(point["duplicate"]),
+        number_or_dash(point["refused"]), number_or_dash(finished["succeeded"]),
+        number_or_dash(finished["rejected"]), number_or_dash(finished["failed"]),
+        number_or_dash(point["visible"]), number_or_dash(point["inFlight"]), number_or_dash(point["delayed"]),
+        number_or_dash(point["deadLetters"]),
         point["oldestAgeSeconds"].is_null() ? "-" : fmt::format("{:.1f} s", point["oldestAgeSeconds"].real()),
         milliseconds(point["latency"]["p50"]), milliseconds(point["latency"]["p99"]),
         point["paused"].is_true() ? "paused" : "");
@@ -96,10 +104,12 @@ class Watch {
 int watch(Context& context, std::uint64_t count) {
   Watch watch(context, count);
   EventStream events([&watch](const EventStream::Event& event) { return watch.take(event); });
-  if (!context.session.stream(Target("/admin/live"), [&](std::string_view piece) { return events.feed(piece); })) {
+  if (!context.session.stream(Target("/admin/live"),
+                              [&](std::string_view piece) { return events.feed(piece); })) {
     return context.session.exit_code();
   }
-  if (events.too_large()) return context.session.fail(kExitNotReachable, "an event of the stream is too large");
+  if (events.too_large())
+    return context.session.fail(kExitNotReachable, "an event of the stream is too large");
   return kExitGood;
 }
 

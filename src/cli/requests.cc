@@ -129,9 +129,8 @@ void add_requests(Commands& commands) {
   text_option(show_verb, "REQUEST", *id, "ID", "The requestId")->required();
 
   auto wanted = std::make_shared<Search>();
-  CLI::App& search_verb = commands.verb(noun, "search", "Requests over all events", [wanted](Context& context) {
-    return search(context, *wanted);
-  });
+  CLI::App& search_verb = commands.verb(noun, "search", "Requests over all events",
+                                        [wanted](Context& context) { return search(context, *wanted); });
   text_option(search_verb, "--user", wanted->user_id, "ID", "Of this user");
   text_option(search_verb, "--request", wanted->request_id, "ID", "With this requestId");
   text_option(search_verb, "--event", wanted->event_id, "ID", "For this event");

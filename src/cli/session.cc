@@ -12,8 +12,8 @@ namespace {
 /// Everything but what RFC 3986 calls unreserved.
 void append_escaped(std::string& out, std::string_view text) {
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
     if (plain) {
       out.push_back(c);
     } else {
@@ -50,7 +50,8 @@ int Session::fail(int exit_code, std::string_view message) {
 void Session::refused(const Reply& reply) {
   const auto problem = Json::parse(reply.body);
   if (!problem || (*problem)["code"].is_null()) {
-    fail(kExitNotReachable, fmt::format("what answered ({}) is not Spillway's API: look at --server", reply.status));
+    fail(kExitNotReachable,
+         fmt::format("what answered ({}) is not Spillway's API: look at --server", reply.status));
     return;
   }
   std::string message = printable((*problem)["detail"].text());
@@ -65,7 +66,8 @@ void Session::refused(const Reply& reply) {
   fail(not_allowed ? kExitNotAllowed : kExitRefused, message);
 }
 
-std::optional<Answer> Session::call(std::string method, const Target& target, std::string body, int expected) {
+std::optional<Answer> Session::call(std::string method, const Target& target, std::string body,
+                                    int expected) {
   const Result<Reply> reply = transport_.send({std::move(method), target.text(), std::move(body), token_});
   if (!reply) {
     fail(kExitNotReachable, printable(reply.error().message));
@@ -78,7 +80,8 @@ std::optional<Answer> Session::call(std::string method, const Target& target, st
   auto json = Json::parse(reply->body.empty() ? "null" : reply->body);
   const bool ours = json && (is_success(reply->status) || !(*json)["code"].is_null());
   if (!ours) {
-    fail(kExitNotReachable, fmt::format("what answered ({}) is not Spillway's API: look at --server", reply->status));
+    fail(kExitNotReachable,
+         fmt::format("what answered ({}) is not Spillway's API: look at --server", reply->status));
     return std::nullopt;
   }
   return Answer{reply->status, reply->body, std::move(*json)};
@@ -97,10 +100,11 @@ bool Session::end_token(const std::string& token) {
 
 bool Session::stream(const Target& target, const std::function<bool(std::string_view)>& take) {
   bool enough = false;
-  const Result<Reply> reply = transport_.stream({"GET", target.text(), "", token_}, [&](std::string_view piece) {
-    enough = enough || !take(piece);
-    return !enough;
-  });
+  const Result<Reply> reply =
+      transport_.stream({"GET", target.text(), "", token_}, [&](std::string_view piece) {
+        enough = enough || !take(piece);
+        return !enough;
+      });
   if (enough) return true;
   if (!reply) {
     fail(kExitNotReachable, printable(reply.error().message));

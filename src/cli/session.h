@@ -34,15 +34,17 @@ struct Answer {
   Json json;         ///< the same, read; null when there is no body
 };
 
-/// Calls on behalf of the person, who is told on `errors` why one failed. After nothing came back, exit_code()
-/// is what the program should end with.
+/// Calls on behalf of the person, who is told on `errors` why one failed. After nothing came back,
+/// exit_code() is what the program should end with.
 class Session {
  public:
   Session(Transport& transport, std::string token, std::ostream& errors)
       : transport_(transport), token_(std::move(token)), errors_(errors) {}
 
   std::optional<Answer> get(const Target& target) { return call("GET", target, ""); }
-  std::optional<Answer> put(const Target& target, std::string body) { return call("PUT", target, std::move(body)); }
+  std::optional<Answer> put(const Target& target, std::string body) {
+    return call("PUT", target, std::move(body));
+  }
   std::optional<Answer> post(const Target& target, std::string body = "") {
     return call("POST", target, std::move(body));
   }

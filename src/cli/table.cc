@@ -56,7 +56,8 @@ void Fields::add(std::string name, std::string value) {
 void Fields::print(std::ostream& out) const {
   std::size_t width = 0;
   for (const auto& [name, value] : fields_) width = std::max(width, name.size());
-  for (const auto& [name, value] : fields_) out << name << spaces(width - name.size() + kGap) << value << '\n';
+  for (const auto& [name, value] : fields_)
+    out << name << spaces(width - name.size() + kGap) << value << '\n';
 }
 
 }  // namespace spillway::cli

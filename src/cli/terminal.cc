@@ -75,7 +75,8 @@ Result<std::string> RealTerminal::piped_line() {
   }
   if (!line.empty() && line.back() == '\r') line.pop_back();
   if (line.size() > limits::kMaxPasswordBytes) {
-    return invalid_argument(fmt::format("the password must have at most {} bytes", limits::kMaxPasswordBytes));
+    return invalid_argument(
+        fmt::format("the password must have at most {} bytes", limits::kMaxPasswordBytes));
   }
   if (line.empty()) return invalid_argument("standard input has no password in its first line");
   return line;

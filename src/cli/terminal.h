@@ -22,8 +22,8 @@ class Terminal {
   virtual Result<std::string> piped_line() = 0;
 };
 
-/// The controlling terminal (/dev/tty) and standard input. While a password is typed the terminal does not echo;
-/// a signal puts it right again.
+/// The controlling terminal (/dev/tty) and standard input. While a password is typed the terminal does not
+/// echo; a signal puts it right again.
 class RealTerminal final : public Terminal {
  public:
   bool interactive() const override;

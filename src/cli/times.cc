@@ -30,9 +30,9 @@ std::string show_time(std::string_view rfc3339, Zone zone) {
 
 Result<std::string> typed_time(std::string_view typed, Zone zone) {
   if (const auto time = parse_time(typed)) return format_time(*time);
-  const Error bad = invalid_argument(fmt::format(
-      "must be a time as 2026-12-01T09:00:00Z, or as \"2026-12-01 18:00\" in {}, not {}",
-      zone == Zone::kUtc ? "UTC" : "the local zone", typed));
+  const Error bad = invalid_argument(
+      fmt::format("must be a time as 2026-12-01T09:00:00Z, or as \"2026-12-01 18:00\" in {}, not {}",
+                  zone == Zone::kUtc ? "UTC" : "the local zone", typed));
   const std::string text(typed);
   for (const char* format : {"%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"}) {
     ::tm parts{};

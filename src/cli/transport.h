@@ -27,8 +27,8 @@ class Transport {
   virtual ~Transport() = default;
   /// Errors: no answer came; the message says why in one line.
   virtual Result<Reply> send(const Call& call) = 0;
-  /// The same for an answer that goes on: with a status of 200 its body is handed to `take` as it comes, until
-  /// that answers false or the server ends it; the Reply comes then, with no body.
+  /// The same for an answer that goes on: with a status of 200 its body is handed to `take` as it comes,
+  /// until that answers false or the server ends it; the Reply comes then, with no body.
   virtual Result<Reply> stream(const Call& call, const std::function<bool(std::string_view)>& take) = 0;
 };
 

@@ -39,14 +39,14 @@ struct ListUsers {
 };
 
 int list(Context& context, const ListUsers& options) {
-  const auto listing =
-      read_list(context, [&options] { return Target("/admin/users").query("q", options.part); }, options.list);
+  const auto listing = read_list(
+      context, [&options] { return Target("/admin/users").query("q", options.part); }, options.list);
   if (!listing) return context.session.exit_code();
   if (context.display.json) return context.print_json(listing->document);
   Table table({{"USER"}, {"ROLE"}, {"DISABLED"}, {"CREATED"}, {"LAST LOGIN"}});
   for (const Json& user : listing->items) {
-    table.add({user["userId"].text(), user["role"].text(), user["disabled"].text(), context.time(user["createdAt"]),
-               context.time(user["lastLoginAt"])});
+    table.add({user["userId"].text(), user["role"].text(), user["disabled"].text(),
+               context.time(user["createdAt"]), context.time(user["lastLoginAt"])});
   }
   table.print(context.out);
   note_more(context, *listing);
@@ -59,7 +59,8 @@ int list(Context& context, const ListUsers& options) {
 std::optional<bool> has_account(Context& context, const std::string& user_id) {
   ListOptions all;
   all.limit = limits::kMaxListed;
-  const auto alike = read_list(context, [&user_id] { return Target("/admin/users").query("q", user_id); }, all);
+  const auto alike = read_list(
+      context, [&user_id] { return Target("/admin/users").query("q", user_id); }, all);
   if (!alike) return std::nullopt;
   for (const Json& user : alike->items) {
     if (user["userId"].text() == user_id) return true;
@@ -71,7 +72,8 @@ int change(Context& context, const std::string& user_id, const std::string& body
   const auto present = has_account(context, user_id);
   if (!present) return context.session.exit_code();
   if (!*present) {
-    return context.session.fail(kExitRefused, fmt::format("USER: there is no account {}", printable(user_id)));
+    return context.session.fail(kExitRefused,
+                                fmt::format("USER: there is no account {}", printable(user_id)));
   }
   return show(context, context.session.put(user_target(user_id), body));
 }
@@ -84,7 +86,8 @@ struct UserOptions {
 /// Nothing: told why.
 std::optional<std::string> new_password(Context& context, const UserOptions& options) {
   const std::string prompt = fmt::format("New password of {}", printable(options.user_id));
-  auto password = options.password_stdin ? context.terminal.piped_line() : context.terminal.password(prompt, true);
+  auto password =
+      options.password_stdin ? context.terminal.piped_line() : context.terminal.password(prompt, true);
   if (password) return std::move(*password);
   context.session.fail(kExitUsage, password.error().message);
   return std::nullopt;
@@ -136,9 +139,8 @@ int sign_out(Context& context, const UserOptions& options) {
 CLI::App& user_verb(Commands& commands, CLI::App& noun, const std::string& name, const std::string& help,
                     const std::shared_ptr<UserOptions>& options,
                     int (*action)(Context&, const UserOptions&)) {
-  CLI::App& verb = commands.verb(noun, name, help, [options, action](Context& context) {
-    return action(context, *options);
-  });
+  CLI::App& verb = commands.verb(noun, name, help,
+                                 [options, action](Context& context) { return action(context, *options); });
   text_option(verb, "USER", options->user_id, "ID", "The account")->required();
   return verb;
 }
@@ -168,12 +170,14 @@ void add_users(Commands& commands) {
             [](Context& context, const UserOptions& given) {
               return change(context, given.user_id, R"({"disabled":false})");
             });
-  CLI::App& role_verb = user_verb(commands, noun, "role", "Give it another role; ends its tokens", options, change_role);
+  CLI::App& role_verb =
+      user_verb(commands, noun, "role", "Give it another role; ends its tokens", options, change_role);
   text_option(role_verb, "ROLE", options->role, kRoles, "The role")->required();
-  CLI::App& password_verb =
-      user_verb(commands, noun, "password", "Give it another password; ends its tokens", options, change_password);
+  CLI::App& password_verb = user_verb(commands, noun, "password", "Give it another password; ends its tokens",
+                                      options, change_password);
   password_verb.add_flag("--password-stdin", options->password_stdin, from_stdin);
-  user_verb(commands, noun, "sign-out", "End all tokens of a user, with or without an account", options, sign_out);
+  user_verb(commands, noun, "sign-out", "End all tokens of a user, with or without an account", options,
+            sign_out);
 }
 
 }  // namespace spillway::cli

@@ -10,7 +10,7 @@ import re
 import sys
 
 SERVICES = {"intake", "waitroom", "booking", "shop", "chat"}
-FOLDERS = {"base", "journal", "clients", "http", "identity", "ops", "load", "app"} | SERVICES
+FOLDERS = {"base", "journal", "clients", "http", "identity", "ops", "load", "cli", "app"} | SERVICES
 
 # Who may include whom, beside itself. The engines and routes of services and of identity may include more: see
 # allowed_folders().
@@ -22,6 +22,7 @@ EDGES = {
     "identity": {"base", "http"},
     "ops": {"base", "http", "journal", "identity"},
     "load": {"base"},
+    "cli": {"base", "clients"},
     "app": FOLDERS,
     "main.cc": {"app"},
 }
