@@ -409,7 +409,7 @@ int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> rea
 }
 
 std::string list_routes() {
-  Process process{ServeOptions{}};
+  Process process(ServeOptions{}, nullptr, nullptr);
   std::string out;
   for (const auto& route : process.routes_only().routes()) {
     out += fmt::format("{} {}\n", name(route.method), route.pattern);
