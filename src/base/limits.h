@@ -150,7 +150,6 @@ inline constexpr std::size_t kMaxDiscoveryBytes = 64 * 1024;
 inline constexpr std::size_t kMaxJwksKeys = 64;
 inline constexpr std::size_t kMinRsaBits = 2048;
 inline constexpr std::size_t kMaxRsaBits = 8192;  ///< what checking one signature may cost
-inline constexpr std::size_t kMaxUrlBytes = 2 * 1024;
 inline constexpr Micros kOidcLeeway = 10 * kSecond;      ///< between the issuer's clock and ours
 inline constexpr Micros kOidcRefresh = 600 * kSecond;    ///< how often an issuer's keys are fetched
 inline constexpr Micros kOidcRefreshGap = 10 * kSecond;  ///< between two fetches that unknown key ids ask for

@@ -40,8 +40,8 @@ bool is_loopback(std::string_view host) {
 }  // namespace
 
 Status check_issuer_url(std::string_view url) {
-  if (url.size() > limits::kMaxUrlBytes) {
-    return invalid_argument(fmt::format("must not be longer than {} bytes", limits::kMaxUrlBytes));
+  if (url.size() > limits::kHttpUrlBytes) {
+    return invalid_argument(fmt::format("must not be longer than {} bytes", limits::kHttpUrlBytes));
   }
   const bool plain = url.starts_with(kHttp);
   if (!plain && !url.starts_with(kHttps)) return invalid_argument("must begin with https://");
@@ -189,8 +189,8 @@ Result<std::string> IssuerKeys::find_key_set_url() {
   const auto document = source_.get(url + "/.well-known/openid-configuration", limits::kMaxDiscoveryBytes);
   if (!document) return document.error();
   JsonReader json(*document);
-  const std::string issuer = json.required_string("issuer", 1, limits::kMaxUrlBytes);
-  std::string keys = json.required_string("jwks_uri", 1, limits::kMaxUrlBytes);
+  const std::string issuer = json.required_string("issuer", 1, limits::kHttpUrlBytes);
+  std::string keys = json.required_string("jwks_uri", 1, limits::kHttpUrlBytes);
   if (Status read = json.status(); !read) {
     return invalid_argument("the discovery document: " + read.error().message);
   }

@@ -45,7 +45,7 @@ TEST(IssuerUrl, IsHttpsOrThisMachine) {
         "https://a\\b", "https://a\nb", "http://127.0.0.1@evil.example/", "https://\xc3\xa9.example"}) {
     EXPECT_FALSE(check_issuer_url(bad).ok()) << bad;
   }
-  EXPECT_FALSE(check_issuer_url("https://a/" + std::string(limits::kMaxUrlBytes, 'x')).ok());
+  EXPECT_FALSE(check_issuer_url("https://a/" + std::string(limits::kHttpUrlBytes, 'x')).ok());
 }
 
 TEST_F(IssuerKeysTest, AreFetchedAtTheStart) {

@@ -229,6 +229,29 @@ TEST(JwtClaims, RolesComeFromTheClaim) {
   EXPECT_EQ(read_claims(Claims(kNow).set("roles", R"(["","admin"])").text(), none, kNow)->role, Role::kUser);
 }
 
+/// As Keycloak 26 makes them: the header's typ is JWT for all, the claim of that name tells them apart.
+TEST(JwtClaims, OfKeycloak) {
+  ClaimRules keycloak{
+      "https://login.example.org/realms/main", "spillway", "realm_access.roles", {}, {"spillway-admin"}};
+  const auto claims = [](const char* type, const char* audience) {
+    return fmt::format(
+        R"({{"exp":1800000300,"iat":1800000000,"auth_time":1799999999,"jti":"onrtac:3a1c","iss":)"
+        R"("https://login.example.org/realms/main","aud":{},"sub":"f81d4fae-7dec-11d0-a765-00a0c91e6bf6",)"
+        R"("typ":"{}","azp":"web","sid":"b7","acr":"1","allowed-origins":["https://shop.example.org"],)"
+        R"("realm_access":{{"roles":["offline_access","spillway-admin"]}},"resource_access":{{"account":)"
+        R"({{"roles":["view-profile"]}}}},"scope":"openid email","email_verified":true,"name":"Ann"}})",
+        audience, type);
+  };
+  const auto caller = read_claims(claims("Bearer", R"(["spillway","account"])"), keycloak, kNow);
+  ASSERT_TRUE(caller.ok()) << caller.error().message;
+  EXPECT_EQ(caller->user_id, "f81d4fae-7dec-11d0-a765-00a0c91e6bf6");
+  EXPECT_EQ(caller->role, Role::kAdmin);
+  EXPECT_FALSE(read_claims(claims("Bearer", "\"account\""), keycloak, kNow).ok()) << "without the mapper";
+  for (const char* type : {"ID", "Refresh", "Offline", "Logout"}) {
+    EXPECT_FALSE(read_claims(claims(type, "\"spillway\""), keycloak, kNow).ok()) << type;
+  }
+}
+
 TEST(JwtSubject, BecomesAUserId) {
   const std::string long_one(200, 'a'), with_bars(60, '|');
   const struct {
