@@ -1,7 +1,8 @@
 // The operators' console.
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { axe, browse, kAdminToken, open, overflow, press, Server, until, untilPage } from './harness.mjs';
+import { go, signIn, views } from './console.mjs';
+import { axe, browse, kAdminToken, open, overflow, press, Server, untilPage } from './harness.mjs';
 
 const kEvent = 'EVT-browser';
 let server, accounts;
@@ -18,19 +19,6 @@ after(async () => {
 });
 
 const paused = async () => (await server.done('GET', '/admin/queues/participations')).workers.paused > 0;
-const views = (page) => page.locator('nav a').evaluateAll((links) => links.map((one) => one.getAttribute('href')));
-
-async function signIn(page, to, token = kAdminToken) {
-  await page.goto(`${to.url}/console`);
-  await page.fill('input[name=token]', token);
-  await page.press('input[name=token]', 'Enter');
-  await page.waitForSelector('nav');
-}
-
-async function go(page, hash) {
-  await page.evaluate((to) => { location.hash = to; }, hash);
-  await untilPage(page, `${hash} to be there`, () => document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]'));
-}
 
 browse('a wrong token is refused with a message, a right one comes in, the page asks for no inline script', {}, async (page) => {
   const response = await page.goto(`${server.url}/console`);
@@ -112,6 +100,33 @@ browse('a request is found by its id and tells its whole story', {}, async (page
   assert.match(await page.locator('.facts').innerText(), /story-teller/);
 });
 
+browse('requests are found by user, by event and by status, and the events need not be known by heart', {}, async (page) => {
+  await server.done('PUT', '/admin/events/EVT-one-place', { title: 'One place', capacityTotal: 1 });
+  for (const event of ['EVT-one-place', kEvent]) await server.untilFinal(await server.participate(event, 'searched-for'));
+  const late = await server.participate('EVT-one-place', 'too-late');
+  await server.untilFinal(late);
+  await signIn(page, server);
+  await go(page, '#/requests');
+  await page.getByRole('link', { name: 'One place' }).click();
+  await page.waitForSelector('tbody tr');
+  assert.equal(await page.locator('tbody tr').count(), 2);
+  assert.match(await page.locator('.counts').innerText(), /Succeeded\s*1[\s\S]*Rejected\s*1/);
+  await page.selectOption('.filters select', 'REJECTED');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await untilPage(page, 'the one that came too late', () => document.querySelectorAll('tbody tr').length === 1);
+  assert.match(await page.locator('tbody').innerText(), /too-late/);
+  await go(page, '#/requests');
+  await page.fill('input[name=userId]', 'searched-for');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await untilPage(page, 'both requests of one person', () => document.querySelectorAll('tbody tr').length === 2);
+  const found = await page.locator('tbody').innerText();
+  assert.match(found, /EVT-one-place/);
+  assert.match(found, new RegExp(kEvent));
+  await page.fill('input[name=userId]', 'nobody-at-all');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.waitForSelector('.empty');
+});
+
 browse('English and Korean, light and dark', {}, async (page) => {
   await signIn(page, server);
   await page.click('#language');
@@ -156,9 +171,12 @@ browse('by keyboard alone: skip link, sections, dialog that keeps the focus', {}
 browse('a phone of 390 pixels never scrolls sideways', { viewport: { width: 390, height: 844 } }, async (page) => {
   const requestId = await server.participate(kEvent, 'a-person-with-a-very-long-name-that-does-not-break-anywhere-at-all');
   await signIn(page, server);
-  for (const view of [...(await views(page)), `#/requests?eventId=${kEvent}`, `#/requests/${requestId}`]) {
-    await go(page, view);
-    assert.equal(await overflow(page), 0, view);
+  for (const language of ['en', 'ko']) {
+    for (const view of [...(await views(page)), `#/requests?eventId=${kEvent}`, `#/requests/${requestId}`]) {
+      await go(page, view);
+      assert.equal(await overflow(page), 0, `${view} ${language}`);
+    }
+    await page.click('#language');
   }
 });
 
@@ -178,6 +196,36 @@ for (const colorScheme of ['light', 'dark']) {
     assert.deepEqual(await axe(page), [], 'dialog');
   });
 }
+
+browse('the history comes in pieces, and all of it is shown', {}, async (page) => {
+  const second = (n) => ({
+    at: new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString(), accepted: n, duplicate: 0, refused: 0, finished: { succeeded: n, rejected: 0, failed: 0 },
+    visible: n, inFlight: 0, delayed: 0, deadLetters: 0, oldestAgeSeconds: 0, latency: { p50: null, p99: null, count: 0 }, http: { requests: n, errors: 0 }, paused: false,
+  });
+  const piece = (from, to, last) => `event: history\ndata: ${JSON.stringify({ points: Array.from({ length: to - from }, (_, i) => second(from + i)), last })}\n\n`;
+  const body = piece(0, 134, false) + piece(134, 800, false) + piece(800, 899, true) + `event: point\ndata: ${JSON.stringify(second(899))}\n\n`;
+  await page.route('**/admin/live', (route) => route.fulfill({ contentType: 'text/event-stream', body }));
+  await signIn(page, server);
+  await untilPage(page, '900 points', () => document.querySelector('.chart')?.dataset.points === '900');
+  assert.equal(await page.locator('[data-figure=visible] strong').innerText(), '899');
+});
+
+browse('a tab that nobody sees lets go of its stream, and has all of it when it is seen again', {}, async (page) => {
+  const show = (hidden) => page.evaluate((value) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  await signIn(page, server);
+  await page.waitForSelector('.live[data-state=live]');
+  const isLive = (request) => request.url().endsWith('/admin/live');
+  const given = page.waitForEvent('requestfailed', isLive);
+  await show(true);
+  await given;
+  const again = page.waitForEvent('request', isLive);
+  await show(false);
+  await again;
+  await page.waitForSelector('.live[data-state=live]');
+});
 
 browse('a lost connection is shown at once and mends itself', {}, async (page) => {
   const mine = await Server.start('--identity', 'open');

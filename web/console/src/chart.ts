@@ -9,7 +9,7 @@ export interface Series {
   fill?: boolean;
 }
 
-const kHeight = 190;
+const kHeight = 220;
 const kWindowSeconds = 15 * 60;
 const kLeastSeconds = 60; // of a server that has just begun
 
@@ -67,7 +67,7 @@ export class Chart {
     this.plot = new uPlot({
       width,
       height: kHeight,
-      padding: [8, 10, 0, 0],
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'live' } },
       scales: {

@@ -44,7 +44,7 @@ export function overview(me: Me): View {
     errors: new Figure('errors', t('httpErrors')),
   };
   const depth = new Chart(t('depth'), [{ label: t('waiting'), color: 'accent', fill: true }, { label: t('inFlight'), color: 'violet' }]);
-  const rates = new Chart(t('rates'), [{ label: t('accepted'), color: 'accent' }, { label: t('decided'), color: 'good' }, { label: t('refused'), color: 'bad' }]);
+  const rates = new Chart(t('rates'), [{ label: t('accepted'), color: 'accent', fill: true }, { label: t('decided'), color: 'good' }, { label: t('refused'), color: 'bad' }]);
   const latency = new Chart(t('latency'), [{ label: t('p50'), color: 'accent' }, { label: t('p99'), color: 'warn' }], 'seconds');
   const banner = h('div', { class: 'live', role: 'status' });
   const workers = h('div', { class: 'workers', role: 'status' });
