@@ -204,8 +204,10 @@ class Process {
     if (made_admin_secret_) fmt::print(stderr, "admin token: {}\n", options_.admin_secret);
     if (!options_.tls_certificate_file.empty()) return;  // the demonstration's client speaks plain HTTP
     if (Demo(options_.host, server_->port(), options_.admin_secret).run()) {
-      fmt::print(stderr, "\nSpillway stays up at {} (event {} is yours to try). Ctrl-C ends it.\n", url(),
-                 kDemoEvent);
+      fmt::print(stderr,
+                 "\nSpillway stays up at {} (event {} is yours to try). Ctrl-C ends it.\n"
+                 "The console is at {}/console: sign in with the admin token.\n",
+                 url(), kDemoEvent, url());
     }
   }
   void reload_limits() { limits_.reload(*server_, audit_log_, kMainLoop); }

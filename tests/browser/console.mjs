@@ -9,9 +9,16 @@ export async function signIn(page, to, token = kAdminToken) {
 }
 
 export async function go(page, hash) {
-  await page.evaluate((to) => { location.hash = to; }, hash);
-  await untilPage(page, `${hash} to be there`, () => document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]'));
+  await page.evaluate((to) => {
+    location.hash = to;
+  }, hash);
+  await untilPage(
+    page,
+    `${hash} to be there`,
+    () => document.querySelector('main h1') && !document.querySelector('main [aria-busy=true]'),
+  );
 }
 
 /** The sections that this server has. */
-export const views = (page) => page.locator('nav a').evaluateAll((links) => links.map((one) => one.getAttribute('href')));
+export const views = (page) =>
+  page.locator('nav a').evaluateAll((links) => links.map((one) => one.getAttribute('href')));

@@ -9,11 +9,16 @@ const kPath = '/admin/queues/participations/dead-letters';
 const kLetters = 30; // every third for the other reason
 let server;
 
-before(async () => { server = await Server.startWithDeadLetters(kEvent, kLetters, '--identity', 'users'); });
-after(async () => { await server?.stop(); });
+before(async () => {
+  server = await Server.startWithDeadLetters(kEvent, kLetters, '--identity', 'users');
+});
+after(async () => {
+  await server?.stop();
+});
 
 const letters = async (filter = '') => (await server.done('GET', `${kPath}?limit=100${filter}`)).items;
-const rows = (page, n) => untilPage(page, `${n} rows`, (want) => document.querySelectorAll('tbody tr').length === want, n);
+const rows = (page, n) =>
+  untilPage(page, `${n} rows`, (want) => document.querySelectorAll('tbody tr').length === want, n);
 const dialogButton = (page, name) => page.locator('dialog').getByRole('button', { name });
 
 async function openLetters(page, filter = '') {
@@ -44,52 +49,64 @@ browse('an operator sees them and may not touch them', {}, async (page) => {
   await signIn(page, server, body.accessToken);
   await go(page, '#/dead-letters');
   await rows(page, kLetters);
-  for (const name of ['Redrive…', 'Discard all…']) assert.ok(await page.getByRole('button', { name }).isDisabled(), name);
+  for (const name of ['Redrive…', 'Discard all…'])
+    assert.ok(await page.getByRole('button', { name }).isDisabled(), name);
   assert.ok(await page.locator('tbody button').first().isDisabled());
 });
 
 for (const colorScheme of ['light', 'dark']) {
-  browse(`axe finds nothing serious, ${colorScheme}; nothing is wider than a phone`, { colorScheme }, async (page) => {
-    await openLetters(page);
-    await rows(page, kLetters);
-    assert.deepEqual(await axe(page), []);
-    await page.getByRole('button', { name: 'Redrive…' }).click();
-    await dialogButton(page, 'Check first').click();
-    await dialogButton(page, 'Redrive 30 now').waitFor();
-    assert.deepEqual(await axe(page), [], 'redrive');
-    await page.keyboard.press('Escape');
-    await page.setViewportSize({ width: 390, height: 844 });
-    assert.equal(await overflow(page), 0);
-    assert.deepEqual(await axe(page), [], 'phone');
-  });
+  browse(
+    `axe finds nothing serious, ${colorScheme}; nothing is wider than a phone`,
+    { colorScheme },
+    async (page) => {
+      await openLetters(page);
+      await rows(page, kLetters);
+      assert.deepEqual(await axe(page), []);
+      await page.getByRole('button', { name: 'Redrive…' }).click();
+      await dialogButton(page, 'Check first').click();
+      await dialogButton(page, 'Redrive 30 now').waitFor();
+      assert.deepEqual(await axe(page), [], 'redrive');
+      await page.keyboard.press('Escape');
+      await page.setViewportSize({ width: 390, height: 844 });
+      assert.equal(await overflow(page), 0);
+      assert.deepEqual(await axe(page), [], 'phone');
+    },
+  );
 }
 
-browse('a dry run counts and changes nothing; what the server refuses stands at its field', {}, async (page) => {
-  await openLetters(page, '?reason=the+backend+answered+503');
-  await rows(page, 20);
-  await page.getByRole('button', { name: 'Redrive…' }).click();
-  await page.fill('dialog input[name=ratePerSecond]', '0');
-  await dialogButton(page, 'Check first').click();
-  const field = page.locator('dialog input[name=ratePerSecond][aria-invalid]');
-  await field.waitFor();
-  assert.match(await field.locator('xpath=..').locator('.error').innerText(), /ratePerSecond/);
-  await page.fill('dialog input[name=ratePerSecond]', '5');
-  await dialogButton(page, 'Check first').click();
-  await dialogButton(page, 'Redrive 20 now').waitFor();
-  assert.match(await page.locator('dialog').innerText(), /20 dead letters match/);
-  await page.fill('dialog input[name=stopAfterFailures]', '3'); // what was checked is what is started
-  assert.ok(await dialogButton(page, 'Redrive 20 now').isHidden());
-  await page.keyboard.press('Escape');
-  await page.waitForSelector('dialog', { state: 'detached' });
-  assert.equal((await letters()).length, kLetters);
-  assert.equal((await server.api('GET', `${kPath}/redrive`)).status, 404);
-});
+browse(
+  'a dry run counts and changes nothing; what the server refuses stands at its field',
+  {},
+  async (page) => {
+    await openLetters(page, '?reason=the+backend+answered+503');
+    await rows(page, 20);
+    await page.getByRole('button', { name: 'Redrive…' }).click();
+    await page.fill('dialog input[name=ratePerSecond]', '0');
+    await dialogButton(page, 'Check first').click();
+    const field = page.locator('dialog input[name=ratePerSecond][aria-invalid]');
+    await field.waitFor();
+    assert.match(await field.locator('xpath=..').locator('.error').innerText(), /ratePerSecond/);
+    await page.fill('dialog input[name=ratePerSecond]', '5');
+    await dialogButton(page, 'Check first').click();
+    await dialogButton(page, 'Redrive 20 now').waitFor();
+    assert.match(await page.locator('dialog').innerText(), /20 dead letters match/);
+    await page.fill('dialog input[name=stopAfterFailures]', '3'); // what was checked is what is started
+    assert.ok(await dialogButton(page, 'Redrive 20 now').isHidden());
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('dialog', { state: 'detached' });
+    assert.equal((await letters()).length, kLetters);
+    assert.equal((await server.api('GET', `${kPath}/redrive`)).status, 404);
+  },
+);
 
 browse('one is discarded with a reason, which its story tells', {}, async (page) => {
   const [first] = await letters();
   await openLetters(page);
   await rows(page, kLetters);
-  await page.locator('tbody tr', { hasText: first.requestId }).getByRole('button', { name: 'Discard…' }).click();
+  await page
+    .locator('tbody tr', { hasText: first.requestId })
+    .getByRole('button', { name: 'Discard…' })
+    .click();
   await dialogButton(page, 'Discard 1').click();
   await page.locator('dialog textarea[aria-invalid]').waitFor(); // not without a reason
   await page.fill('dialog textarea', 'the person wrote to us');
@@ -97,7 +114,10 @@ browse('one is discarded with a reason, which its story tells', {}, async (page)
   await rows(page, kLetters - 1);
   assert.equal((await letters()).length, kLetters - 1);
   await go(page, `#/requests/${first.requestId}`);
-  assert.match(await page.locator('.timeline').innerText(), /admin-token[\s\S]*the person wrote to us|the person wrote to us[\s\S]*admin-token/);
+  assert.match(
+    await page.locator('.timeline').innerText(),
+    /admin-token[\s\S]*the person wrote to us|the person wrote to us[\s\S]*admin-token/,
+  );
 });
 
 browse('a redrive is stopped; the rest stay where they were', {}, async (page) => {
@@ -129,36 +149,61 @@ browse('all that match are discarded', {}, async (page) => {
   await page.fill('dialog textarea', 'the event is over');
   await dialogButton(page, `Discard ${matching.length}`).click();
   await page.waitForSelector('.empty');
-  assert.deepEqual((await letters()).map((one) => one.requestId), before.filter((one) => one.lastReason !== reason).map((one) => one.requestId));
+  assert.deepEqual(
+    (await letters()).map((one) => one.requestId),
+    before.filter((one) => one.lastReason !== reason).map((one) => one.requestId),
+  );
 });
 
-browse('a redrive runs to its end before one\'s eyes; ids and histories survive; all is in the audit log', {}, async (page) => {
-  const left = await letters();
-  assert.ok(left.length > 0);
-  await openLetters(page);
-  await page.getByRole('button', { name: 'Redrive…' }).click();
-  await page.fill('dialog input[name=ratePerSecond]', '10');
-  await dialogButton(page, 'Check first').click();
-  await dialogButton(page, `Redrive ${left.length} now`).click();
-  await page.waitForSelector('.run.done');
-  assert.match(await page.locator('.run').innerText(), new RegExp(`${left.length} of ${left.length}, ${left.length} succeeded`));
-  await page.waitForSelector('.empty');
-  assert.ok(await page.getByRole('button', { name: 'Redrive…' }).isDisabled());
-  await go(page, `#/requests/${left[0].requestId}`);
-  assert.match(await page.locator('.facts').innerText(), /Succeeded/);
-  assert.equal(await page.locator('.timeline .attempt').count(), 6);
-  await go(page, '#/audit?action=dead_letters.redrive');
-  await page.waitForSelector('tbody tr');
-  await go(page, '#/audit?action=dead_letter.discard');
-  assert.match(await page.locator('tbody').innerText(), /the event is over/);
-});
+browse(
+  "a redrive runs to its end before one's eyes; ids and histories survive; all is in the audit log",
+  {},
+  async (page) => {
+    const left = await letters();
+    assert.ok(left.length > 0);
+    await openLetters(page);
+    await page.getByRole('button', { name: 'Redrive…' }).click();
+    await page.fill('dialog input[name=ratePerSecond]', '10');
+    await dialogButton(page, 'Check first').click();
+    await dialogButton(page, `Redrive ${left.length} now`).click();
+    await page.waitForSelector('.run.done');
+    assert.match(
+      await page.locator('.run').innerText(),
+      new RegExp(`${left.length} of ${left.length}, ${left.length} succeeded`),
+    );
+    await page.waitForSelector('.empty');
+    assert.ok(await page.getByRole('button', { name: 'Redrive…' }).isDisabled());
+    await go(page, `#/requests/${left[0].requestId}`);
+    assert.match(await page.locator('.facts').innerText(), /Succeeded/);
+    assert.equal(await page.locator('.timeline .attempt').count(), 6);
+    await go(page, '#/audit?action=dead_letters.redrive');
+    await page.waitForSelector('tbody tr');
+    await go(page, '#/audit?action=dead_letter.discard');
+    assert.match(await page.locator('tbody').innerText(), /the event is over/);
+  },
+);
 
 browse('a redrive that stopped by itself says so', {}, async (page) => {
   // The built-in work does not fail twice, so this answer is not the server's own.
-  await page.route(`**${kPath}/redrive`, (route) => route.fulfill({ json: {
-    redriveId: '7', state: 'STOPPED_BY_FAILURES', matching: 900, redriven: 40, succeeded: 21, rejected: 9, failedAgain: 10, startedAt: '2026-01-01T00:00:00Z', finishedAt: '2026-01-01T00:01:00Z',
-  } }));
+  await page.route(`**${kPath}/redrive`, (route) =>
+    route.fulfill({
+      json: {
+        redriveId: '7',
+        state: 'STOPPED_BY_FAILURES',
+        matching: 900,
+        redriven: 40,
+        succeeded: 21,
+        rejected: 9,
+        failedAgain: 10,
+        startedAt: '2026-01-01T00:00:00Z',
+        finishedAt: '2026-01-01T00:01:00Z',
+      },
+    }),
+  );
   await openLetters(page);
   await page.waitForSelector('.run.stopped_by_failures');
-  assert.match(await page.locator('.run').innerText(), /stopped by failures[\s\S]*40 of 900[\s\S]*10 failed again/);
+  assert.match(
+    await page.locator('.run').innerText(),
+    /stopped by failures[\s\S]*40 of 900[\s\S]*10 failed again/,
+  );
 });

@@ -45,13 +45,20 @@ export async function until(what, look, ms = kWaitMs) {
 
 function findBinary() {
   if (process.env.SPILLWAY_BIN) return process.env.SPILLWAY_BIN;
-  const built = ['build/release/spillway', 'build/dev/spillway'].map((one) => join(root, one)).filter(existsSync);
-  assert.ok(built.length, 'no build/release/spillway and no build/dev/spillway: ./dev build, or set SPILLWAY_BIN');
+  const built = ['build/release/spillway', 'build/dev/spillway']
+    .map((one) => join(root, one))
+    .filter(existsSync);
+  assert.ok(
+    built.length,
+    'no build/release/spillway and no build/dev/spillway: ./dev build, or set SPILLWAY_BIN',
+  );
   return built.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }
 
 const running = new Set();
-process.on('exit', () => { for (const one of running) one.kill('SIGKILL'); });
+process.on('exit', () => {
+  for (const one of running) one.kill('SIGKILL');
+});
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 /** What the C++ build made beside the program, for tests. */
@@ -78,35 +85,55 @@ export class Server {
   /** `letters` requests for `event` are dead letters already. */
   static async startWithDeadLetters(event, letters, ...args) {
     const server = new Server(args);
-    execFileSync(findBeside('tests/browser/dead_letters'), [join(server.data, 'd'), event, String(letters)], { timeout: kWaitMs });
+    execFileSync(findBeside('tests/browser/dead_letters'), [join(server.data, 'd'), event, String(letters)], {
+      timeout: kWaitMs,
+    });
     await server.launch();
     return server;
   }
 
   /** On the same data, and after the first time on the same port. */
   async launch() {
-    const env = Object.fromEntries(Object.entries(process.env).filter(([key]) => !key.startsWith('SPILLWAY_')));
-    const child = spawn(findBinary(), ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', join(this.data, 'd'), ...this.args], {
-      env: { ...env, SPILLWAY_ADMIN_TOKEN: kAdminToken }, stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const env = Object.fromEntries(
+      Object.entries(process.env).filter(([key]) => !key.startsWith('SPILLWAY_')),
+    );
+    const child = spawn(
+      findBinary(),
+      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', join(this.data, 'd'), ...this.args],
+      {
+        env: { ...env, SPILLWAY_ADMIN_TOKEN: kAdminToken },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
     running.add(child);
     this.process = child;
     this.errors = '';
-    child.stderr.on('data', (bytes) => { this.errors += bytes; });
+    child.stderr.on('data', (bytes) => {
+      this.errors += bytes;
+    });
     this.ended = new Promise((resolve) => {
-      const end = (how) => { running.delete(child); resolve(how); };
+      const end = (how) => {
+        running.delete(child);
+        resolve(how);
+      };
       child.once('exit', (code, signal) => end(code ?? signal));
       child.once('error', end);
     });
     const ready = new Promise((resolve) => {
-      createInterface({ input: child.stdout }).on('line', (line) => { if (line.startsWith('ready ')) resolve(line.slice(6)); });
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line.startsWith('ready ')) resolve(line.slice(6));
+      });
     });
-    const ended = this.ended.then((how) => { throw new Error(`the server ended with ${how}: ${this.errors}`); });
+    const ended = this.ended.then((how) => {
+      throw new Error(`the server ended with ${how}: ${this.errors}`);
+    });
     this.url = await within('the server to be ready', Promise.race([ready, ended]));
     this.port = Number(new URL(this.url).port);
   }
 
-  get running() { return running.has(this.process); }
+  get running() {
+    return running.has(this.process);
+  }
 
   /** As an operator of the machine would, until it is gone. */
   async halt() {
@@ -130,7 +157,10 @@ export class Server {
   async api(method, path, body, token = kAdminToken) {
     const response = await fetch(this.url + path, {
       method,
-      headers: { ...(token && { Authorization: `Bearer ${token}` }), ...(body && { 'Content-Type': 'application/json' }) },
+      headers: {
+        ...(token && { Authorization: `Bearer ${token}` }),
+        ...(body && { 'Content-Type': 'application/json' }),
+      },
       body: body && JSON.stringify(body),
       signal: AbortSignal.timeout(kWaitMs),
     });
@@ -152,7 +182,12 @@ export class Server {
   }
 
   async participate(eventId, userId) {
-    const taken = await this.api('POST', `/events/${eventId}/participations`, undefined, await this.login(userId));
+    const taken = await this.api(
+      'POST',
+      `/events/${eventId}/participations`,
+      undefined,
+      await this.login(userId),
+    );
     assert.equal(taken.status, 202, JSON.stringify(taken.body));
     return taken.body.requestId;
   }
@@ -169,7 +204,11 @@ export class Server {
 let browser;
 let failures = 0;
 before(async () => {
-  browser = await chromium.launch({ executablePath: kChromium, args: ['--no-sandbox', '--disable-dev-shm-usage'], timeout: kWaitMs });
+  browser = await chromium.launch({
+    executablePath: kChromium,
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    timeout: kWaitMs,
+  });
 });
 after(async () => {
   if (browser) await within('Chromium to end', browser.close());
@@ -177,12 +216,18 @@ after(async () => {
 
 /** A page as a new visitor has it; close its context when done. `page.faults`: what was thrown or refused by the policy. */
 export async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: 'en-GB', ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    locale: 'en-GB',
+    ...options,
+  });
   context.setDefaultTimeout(kWaitMs);
   const page = await context.newPage();
   page.faults = [];
   page.on('pageerror', (error) => page.faults.push(String(error)));
-  page.on('console', (message) => { if (/Content Security Policy/.test(message.text())) page.faults.push(message.text()); });
+  page.on('console', (message) => {
+    if (/Content Security Policy/.test(message.text())) page.faults.push(message.text());
+  });
   return page;
 }
 
@@ -206,7 +251,9 @@ export function browse(name, options, run) {
 
 /** Until `holds(argument)` is true in the page. */
 export function untilPage(page, what, holds, argument) {
-  return page.waitForFunction(holds, argument).catch((error) => { throw new Error(`${what}: ${error.message}`); });
+  return page.waitForFunction(holds, argument).catch((error) => {
+    throw new Error(`${what}: ${error.message}`);
+  });
 }
 
 /** Presses `key` until `arrived` says so, but not for ever. */
@@ -222,11 +269,18 @@ export async function press(page, key, what, arrived, atMost = 60) {
 export async function axe(page) {
   // Through the debugger, not as a script of the page: its policy forbids inline scripts, and stays in force.
   await page.evaluate(axeSource);
-  const found = await within('axe', page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] })));
+  const found = await within(
+    'axe',
+    page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] })),
+  );
   return found.violations
     .filter((one) => ['serious', 'critical'].includes(one.impact))
-    .map((one) => `${one.id}: ${one.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary}`).join(' | ')}`);
+    .map(
+      (one) =>
+        `${one.id}: ${one.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary}`).join(' | ')}`,
+    );
 }
 
 /** How far the page is wider than its window: 0 when nobody has to scroll sideways. */
-export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+export const overflow = (page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

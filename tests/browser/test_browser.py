@@ -32,4 +32,4 @@ def test_in_chromium(name, request):
         request.getfixturevalue("packages")
     node = shutil.which("node")
     assert node, "no node: apt-get install nodejs"
-    print(run([node, name], TESTS_GUARD_S, cwd=HERE))
+    print(run([node, "--test-reporter=spec", name], TESTS_GUARD_S, cwd=HERE))

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 function table(language) {
   const text = readFileSync(new URL(`../../web/console/src/${language}.ts`, import.meta.url), 'utf8');
-  const entries = [...text.matchAll(/(?<=[{,]\s*)(\w+): '([^']*)'/g)].map(([, key, words]) => [key, words]);
+  const entries = [...text.matchAll(/(?<=[{,]\s*)(\w+):\s+'([^']*)'/g)].map(([, key, words]) => [key, words]);
   assert.ok(entries.length > 100, `only ${entries.length} words in ${language}.ts`);
   return new Map(entries);
 }

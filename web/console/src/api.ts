@@ -40,17 +40,31 @@ async function problemOf(response: Response): Promise<ApiError> {
   } catch {
     // Not ours: a proxy between us and the server. The status has to do.
   }
-  return new ApiError(response.status, body.code ?? '', body.detail ?? body.title ?? `HTTP ${response.status}`);
+  return new ApiError(
+    response.status,
+    body.code ?? '',
+    body.detail ?? body.title ?? `HTTP ${response.status}`,
+  );
 }
 
 /** Rejects with ApiError; status 0 when the server cannot be reached. */
-export async function api<T>(method: string, path: string, body?: unknown, token = session.token): Promise<T> {
+export async function api<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  token = session.token,
+): Promise<T> {
   const headers: Record<string, string> = {};
   if (token) headers['Authorization'] = `Bearer ${token}`;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response: Response;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: 'no-store' });
+    response = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: 'no-store',
+    });
   } catch {
     throw new ApiError(0, 'unreachable', '');
   }
@@ -64,7 +78,8 @@ export async function api<T>(method: string, path: string, body?: unknown, token
 
 export function query(values: Record<string, string | number | undefined | null>): string {
   const search = new URLSearchParams();
-  for (const [key, value] of Object.entries(values)) if (value !== undefined && value !== null && value !== '') search.set(key, String(value));
+  for (const [key, value] of Object.entries(values))
+    if (value !== undefined && value !== null && value !== '') search.set(key, String(value));
   const text = search.toString();
   return text ? `?${text}` : '';
 }
@@ -115,7 +130,9 @@ export class Live {
 
   constructor(private readonly changed: () => void) {
     document.addEventListener('visibilitychange', this.seen);
-    queueMicrotask(() => { if (!this.over) void this.connect(); }); // whoever made this has it in hand by then
+    queueMicrotask(() => {
+      if (!this.over) void this.connect();
+    }); // whoever made this has it in hand by then
   }
 
   close(): void {
@@ -147,14 +164,21 @@ export class Live {
 
   private listenForQuiet(): void {
     clearTimeout(this.quiet);
-    this.quiet = window.setTimeout(() => { this.failures += 1; this.again(); }, Live.kQuietMs);
+    this.quiet = window.setTimeout(() => {
+      this.failures += 1;
+      this.again();
+    }, Live.kQuietMs);
   }
 
   private async connect(): Promise<void> {
     const { signal } = this.abort;
     this.become(this.failures ? 'lost' : 'connecting');
     try {
-      const response = await fetch('/admin/live', { headers: { Authorization: `Bearer ${session.token}` }, cache: 'no-store', signal });
+      const response = await fetch('/admin/live', {
+        headers: { Authorization: `Bearer ${session.token}` },
+        cache: 'no-store',
+        signal,
+      });
       if (response.status === 401) return session.end('expired');
       if (response.status === 404 || response.status === 405) return this.become('absent');
       if (!response.ok || !response.body) throw await problemOf(response);

@@ -31,8 +31,16 @@ export class Chart {
     private readonly unit: 'number' | 'seconds' = 'number',
   ) {
     this.values = series.map(() => h('b', null, '–'));
-    const legend = series.map((one, i) => h('span', { class: 'key' }, h('i', { class: one.color }), one.label, ' ', this.values[i]));
-    this.element = h('figure', { class: 'card chart' }, h('figcaption', null, h('h2', null, title), this.time), h('div', { class: 'legend' }, legend), this.area);
+    const legend = series.map((one, i) =>
+      h('span', { class: 'key' }, h('i', { class: one.color }), one.label, ' ', this.values[i]),
+    );
+    this.element = h(
+      'figure',
+      { class: 'card chart' },
+      h('figcaption', null, h('h2', null, title), this.time),
+      h('div', { class: 'legend' }, legend),
+      this.area,
+    );
     this.area.setAttribute('role', 'img');
     this.area.setAttribute('aria-label', title);
     this.watch.observe(this.area);
@@ -63,25 +71,73 @@ export class Chart {
     if (this.plot) return this.plot.setSize({ width, height: kHeight });
     const style = getComputedStyle(document.documentElement);
     const color = (name: string): string => style.getPropertyValue(`--${name}`).trim();
-    const axis = { stroke: color('soft'), grid: { stroke: color('grid'), width: 1 }, ticks: { show: false }, font: '11px system-ui, sans-serif' };
-    this.plot = new uPlot({
-      width,
-      height: kHeight,
-      padding: [8, 24, 0, 0],
-      legend: { show: false },
-      cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'live' } },
-      scales: {
-        x: { range: (_u, min, max) => [Math.max(max - kWindowSeconds, Math.min(min, max - kLeastSeconds)), max] },
-        y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
+    const axis = {
+      stroke: color('soft'),
+      grid: { stroke: color('grid'), width: 1 },
+      ticks: { show: false },
+      font: '11px system-ui, sans-serif',
+    };
+    this.plot = new uPlot(
+      {
+        width,
+        height: kHeight,
+        padding: [8, 24, 0, 0],
+        legend: { show: false },
+        cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'live' } },
+        scales: {
+          x: {
+            range: (_u, min, max) => [
+              Math.max(max - kWindowSeconds, Math.min(min, max - kLeastSeconds)),
+              max,
+            ],
+          },
+          y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
+        },
+        axes: [
+          {
+            ...axis,
+            size: 24,
+            values: (_u, ticks) => ticks.map((tick) => (tick % 60 ? clock(tick) : clock(tick).slice(0, -3))),
+            space: 70,
+          },
+          {
+            ...axis,
+            size: this.unit === 'seconds' ? 54 : 42,
+            space: 34,
+            incrs:
+              this.unit === 'seconds'
+                ? undefined
+                : [
+                    1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2500, 5e3, 1e4, 2e4, 25e3, 5e4,
+                    1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7,
+                  ],
+            values: (_u, ticks) =>
+              ticks.map((tick) => (this.unit === 'seconds' ? (tick ? span(tick) : '0') : compact(tick))),
+          },
+        ],
+        series: [
+          {},
+          ...this.series.map((one) => ({
+            label: one.label,
+            stroke: color(one.color),
+            width: 1.75,
+            spanGaps: false,
+            points: { size: 4 },
+            fill: one.fill ? `${color(one.color)}22` : undefined,
+          })),
+        ],
+        hooks: {
+          setCursor: [
+            (u) => {
+              this.pointed = u.cursor.idx ?? null;
+              this.tell();
+            },
+          ],
+        },
       },
-      axes: [
-        { ...axis, size: 24, values: (_u, ticks) => ticks.map((tick) => (tick % 60 ? clock(tick) : clock(tick).slice(0, -3))), space: 70 },
-        { ...axis, size: this.unit === 'seconds' ? 54 : 42, space: 34, incrs: this.unit === 'seconds' ? undefined : [1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1e3, 2e3, 2500, 5e3, 1e4, 2e4, 25e3, 5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7],
-          values: (_u, ticks) => ticks.map((tick) => (this.unit === 'seconds' ? (tick ? span(tick) : '0') : compact(tick))) },
-      ],
-      series: [{}, ...this.series.map((one) => ({ label: one.label, stroke: color(one.color), width: 1.75, spanGaps: false, points: { size: 4 }, fill: one.fill ? `${color(one.color)}22` : undefined }))],
-      hooks: { setCursor: [(u) => { this.pointed = u.cursor.idx ?? null; this.tell(); }] },
-    }, this.data, this.area);
+      this.data,
+      this.area,
+    );
   }
 
   private tell(): void {

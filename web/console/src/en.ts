@@ -21,7 +21,8 @@ export const en = {
   userId: 'User id',
   password: 'Password',
   token: 'Token',
-  tokenHint: 'An access token with the role operator or admin, or the value of SPILLWAY_ADMIN_TOKEN. It stays in this tab.',
+  tokenHint:
+    'An access token with the role operator or admin, or the value of SPILLWAY_ADMIN_TOKEN. It stays in this tab.',
   withPassword: 'With user id and password',
   withToken: 'With a token',
   openHint: 'Open login gives everybody the role user; this console needs a token.',
@@ -67,7 +68,8 @@ export const en = {
   pause: 'Pause workers',
   resume: 'Resume workers',
   pauseTitle: 'Pause the workers?',
-  pauseText: 'Requests are still taken and answered at once, but nobody gets a decision until you resume. {n} are waiting now.',
+  pauseText:
+    'Requests are still taken and answered at once, but nobody gets a decision until you resume. {n} are waiting now.',
   cancel: 'Cancel',
   close: 'Close',
   capacity: 'Capacity',
@@ -147,14 +149,16 @@ export const en = {
   stopAfter: 'Stop after so many failures',
   start: 'Redrive {n} now',
   stop: 'Stop',
-  redriveRunning: 'Redrive {state}: {done} of {total}, {ok} succeeded, {rejected} rejected, {again} failed again',
+  redriveRunning:
+    'Redrive {state}: {done} of {total}, {ok} succeeded, {rejected} rejected, {again} failed again',
   RUNNING: 'running',
   DONE: 'done',
   STOPPED: 'stopped',
   STOPPED_BY_FAILURES: 'stopped by failures',
   discard: 'Discard…',
   discardTitle: 'Discard this dead letter?',
-  discardText: 'It leaves this list for good. The request stays failed, and its story tells who discarded it and why.',
+  discardText:
+    'It leaves this list for good. The request stays failed, and its story tells who discarded it and why.',
   discarded: '{n} discarded.',
   noDead: 'No dead letters. Good.',
   total: '{n} in all',

@@ -1,7 +1,19 @@
 import { api, ApiError } from './api';
 import { h, fill, type View } from './dom';
 import { t, number } from './i18n';
-import { actionButton, badge, field, formDialog, moment, notice, pages, select, table, words, type Me } from './ui';
+import {
+  actionButton,
+  badge,
+  field,
+  formDialog,
+  moment,
+  notice,
+  pages,
+  select,
+  table,
+  words,
+  type Me,
+} from './ui';
 
 export interface EventItem {
   eventId: string;
@@ -19,9 +31,23 @@ export interface EventItem {
 export function capacityBar(event: EventItem): HTMLElement {
   const taken = event.capacityTotal - event.capacityRemaining;
   const gone = event.capacityTotal > 0 && event.capacityRemaining === 0;
-  const bar = h('progress', { max: Math.max(1, event.capacityTotal), value: taken, class: gone ? 'gone' : '', 'aria-label': `${event.title}: ${t('taken', { taken: number(taken), total: number(event.capacityTotal) })}` });
-  return h('div', { class: 'bar' }, bar, h('span', { class: 'share' }, `${number(taken)} / ${number(event.capacityTotal)}`),
-    h('span', { class: gone ? 'left gone' : 'left' }, gone ? t('soldOut') : t('remaining', { n: number(event.capacityRemaining) })));
+  const bar = h('progress', {
+    max: Math.max(1, event.capacityTotal),
+    value: taken,
+    class: gone ? 'gone' : '',
+    'aria-label': `${event.title}: ${t('taken', { taken: number(taken), total: number(event.capacityTotal) })}`,
+  });
+  return h(
+    'div',
+    { class: 'bar' },
+    bar,
+    h('span', { class: 'share' }, `${number(taken)} / ${number(event.capacityTotal)}`),
+    h(
+      'span',
+      { class: gone ? 'left gone' : 'left' },
+      gone ? t('soldOut') : t('remaining', { n: number(event.capacityRemaining) }),
+    ),
+  );
 }
 
 const pad = (n: number): string => String(n).padStart(2, '0');
@@ -33,13 +59,56 @@ function forInput(iso: string | undefined): string {
 
 /** `full`: the server knows webhooks and kinds of work. */
 function edit(event: EventItem | null, full: boolean, done: () => void): void {
-  const id = field('eventId', t('eventId'), h('input', { required: true, maxlength: 128, autocomplete: 'off', value: event?.eventId ?? '', readonly: event !== null }));
+  const id = field(
+    'eventId',
+    t('eventId'),
+    h('input', {
+      required: true,
+      maxlength: 128,
+      autocomplete: 'off',
+      value: event?.eventId ?? '',
+      readonly: event !== null,
+    }),
+  );
   const title = field('title', t('title'), h('input', { autocomplete: 'off', value: event?.title ?? '' }));
-  const capacity = field('capacityTotal', t('capacityTotal'), h('input', { inputmode: 'numeric', autocomplete: 'off', value: event ? String(event.capacityTotal) : '' }), t('capacityHint'));
-  const opens = field('opensAt', t('opensAt'), h('input', { type: 'datetime-local', step: 1, value: forInput(event?.opensAt) }), t('timeHint'));
-  const closes = field('closesAt', t('closesAt'), h('input', { type: 'datetime-local', step: 1, value: forInput(event?.closesAt) }), t('timeHint'));
-  const webhook = field('webhook', t('webhookUrl'), h('input', { type: 'url', autocomplete: 'off', value: event?.webhook?.url ?? '' }));
-  const work = field('work', t('work'), select([['capacity', t('workCapacity')], ['http', t('workHttp')]], event?.work ?? 'capacity'));
+  const capacity = field(
+    'capacityTotal',
+    t('capacityTotal'),
+    h('input', {
+      inputmode: 'numeric',
+      autocomplete: 'off',
+      value: event ? String(event.capacityTotal) : '',
+    }),
+    t('capacityHint'),
+  );
+  const opens = field(
+    'opensAt',
+    t('opensAt'),
+    h('input', { type: 'datetime-local', step: 1, value: forInput(event?.opensAt) }),
+    t('timeHint'),
+  );
+  const closes = field(
+    'closesAt',
+    t('closesAt'),
+    h('input', { type: 'datetime-local', step: 1, value: forInput(event?.closesAt) }),
+    t('timeHint'),
+  );
+  const webhook = field(
+    'webhook',
+    t('webhookUrl'),
+    h('input', { type: 'url', autocomplete: 'off', value: event?.webhook?.url ?? '' }),
+  );
+  const work = field(
+    'work',
+    t('work'),
+    select(
+      [
+        ['capacity', t('workCapacity')],
+        ['http', t('workHttp')],
+      ],
+      event?.work ?? 'capacity',
+    ),
+  );
   const all = [id, title, capacity, opens, closes, ...(full ? [webhook, work] : [])];
   formDialog(event ? t('changeTitle', { id: event.eventId }) : t('createTitle'), all, async () => {
     const places = capacity.input.value.trim();
@@ -47,7 +116,11 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
     if (places) body.capacityTotal = Number.isFinite(Number(places)) ? Number(places) : places; // the server says what is wrong with it
     // A second is all that the field holds: an unchanged time stays as it was, to the microsecond.
     const time = (input: { value: string }, before: string | undefined): string | undefined =>
-      input.value === forInput(before) ? before : input.value ? new Date(input.value).toISOString() : undefined;
+      input.value === forInput(before)
+        ? before
+        : input.value
+          ? new Date(input.value).toISOString()
+          : undefined;
     const opensAt = time(opens.input, event?.opensAt);
     const closesAt = time(closes.input, event?.closesAt);
     if (opensAt) body.opensAt = opensAt;
@@ -57,7 +130,8 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
       if (url !== (event?.webhook?.url ?? '')) body.webhook = url ? { url } : null;
       if (event?.work !== undefined || work.input.value !== 'capacity') body.work = work.input.value;
     }
-    if (!id.input.value) throw new ApiError(400, 'invalid_argument', 'eventId must be 1 to 128 of A-Z a-z 0-9 . _ ~ -');
+    if (!id.input.value)
+      throw new ApiError(400, 'invalid_argument', 'eventId must be 1 to 128 of A-Z a-z 0-9 . _ ~ -');
     await api('PUT', `/admin/events/${encodeURIComponent(id.input.value)}`, body);
     done();
   });
@@ -65,40 +139,106 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
 
 function rows(me: Me, items: EventItem[], changed: () => void): HTMLElement {
   const full = items.some((one) => one.state !== undefined);
-  return table<EventItem>([
-    { label: t('title'), cell: (e) => [h('strong', null, e.title), h('code', { class: 'sub' }, e.eventId)] },
-    ...(full ? [{ label: t('state'), cell: (e: EventItem) => badge(e.state ?? '') }] : []),
-    { label: t('capacity'), cell: capacityBar },
-    { label: t('opensAt'), cell: (e) => moment(e.opensAt) },
-    { label: t('closesAt'), cell: (e) => moment(e.closesAt) },
-    ...(items.some((one) => one.work !== undefined) ? [{ label: t('work'), cell: (e: EventItem) => e.work ?? '–' }] : []),
-    { label: t('actions'), cell: (e) => h('div', { class: 'buttons' }, h('a', { class: 'button', href: `#/requests?eventId=${encodeURIComponent(e.eventId)}` }, t('seeRequests')), actionButton(me, t('change'), () => edit(e, e.work !== undefined, changed))) },
-  ], items, t('events'));
+  return table<EventItem>(
+    [
+      {
+        label: t('title'),
+        cell: (e) => [h('strong', null, e.title), h('code', { class: 'sub' }, e.eventId)],
+      },
+      ...(full ? [{ label: t('state'), cell: (e: EventItem) => badge(e.state ?? '') }] : []),
+      { label: t('capacity'), cell: capacityBar },
+      { label: t('opensAt'), cell: (e) => moment(e.opensAt) },
+      { label: t('closesAt'), cell: (e) => moment(e.closesAt) },
+      ...(items.some((one) => one.work !== undefined)
+        ? [{ label: t('work'), cell: (e: EventItem) => e.work ?? '–' }]
+        : []),
+      {
+        label: t('actions'),
+        cell: (e) =>
+          h(
+            'div',
+            { class: 'buttons' },
+            h(
+              'a',
+              { class: 'button', href: `#/requests?eventId=${encodeURIComponent(e.eventId)}` },
+              t('seeRequests'),
+            ),
+            actionButton(me, t('change'), () => edit(e, e.work !== undefined, changed)),
+          ),
+      },
+    ],
+    items,
+    t('events'),
+  );
 }
 
 export function events(me: Me, offers: Set<string>): View {
-  const head = (make: () => void): HTMLElement => h('div', { class: 'headline' }, h('h1', null, t('events')), actionButton(me, t('create'), make, 'primary'));
+  const head = (make: () => void): HTMLElement =>
+    h(
+      'div',
+      { class: 'headline' },
+      h('h1', null, t('events')),
+      actionButton(me, t('create'), make, 'primary'),
+    );
   if (offers.has('events')) {
     let full = true;
     const list = pages<{ items: EventItem[]; nextCursor?: string }, EventItem>(
-      (cursor) => api('GET', `/admin/events?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`),
+      (cursor) =>
+        api('GET', `/admin/events?limit=50${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`),
       (items) => {
         full = items.some((one) => one.work !== undefined);
         return rows(me, items, () => void list.reload());
-      }, t('noEvents'));
-    return { element: h('div', null, head(() => edit(null, full, () => void list.reload())), list.element) };
+      },
+      t('noEvents'),
+    );
+    return {
+      element: h(
+        'div',
+        null,
+        head(() => edit(null, full, () => void list.reload())),
+        list.element,
+      ),
+    };
   }
   // No list on this server: one event at a time, by its id.
   const found = h('div');
-  const input = h('input', { 'aria-label': t('eventId'), name: 'openId', autocomplete: 'off', placeholder: 'EVT-009' });
+  const input = h('input', {
+    'aria-label': t('eventId'),
+    name: 'openId',
+    autocomplete: 'off',
+    placeholder: 'EVT-009',
+  });
   const show = async (id: string): Promise<void> => {
     try {
       const event = await api<EventItem>('GET', `/admin/events/${encodeURIComponent(id)}`);
-      fill(found, rows(me, [event], () => void show(id)));
+      fill(
+        found,
+        rows(me, [event], () => void show(id)),
+      );
     } catch (error) {
       fill(found, notice(words(error), 'bad'));
     }
   };
-  const form = h('form', { class: 'filters', onsubmit: (e: Event) => { e.preventDefault(); if (input.value) void show(input.value.trim()); } }, input, h('button', { type: 'submit' }, t('open')));
-  return { element: h('div', null, head(() => edit(null, false, () => undefined)), notice(t('noListHere')), form, found) };
+  const form = h(
+    'form',
+    {
+      class: 'filters',
+      onsubmit: (e: Event) => {
+        e.preventDefault();
+        if (input.value) void show(input.value.trim());
+      },
+    },
+    input,
+    h('button', { type: 'submit' }, t('open')),
+  );
+  return {
+    element: h(
+      'div',
+      null,
+      head(() => edit(null, false, () => undefined)),
+      notice(t('noListHere')),
+      form,
+      found,
+    ),
+  };
 }

@@ -29,7 +29,8 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 
 const locale = (): string => (current === 'ko' ? 'ko-KR' : 'en-GB');
 
-export const number = (value: number, digits = 0): string => new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+export const number = (value: number, digits = 0): string =>
+  new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 
 /** Microseconds since 1970: Date keeps no more than milliseconds. */
 export function micros(iso: string): number {
@@ -37,17 +38,21 @@ export function micros(iso: string): number {
   return Math.floor(Date.parse(iso) / 1000) * 1e6 + Number(fraction.padEnd(6, '0').slice(0, 6));
 }
 
-export const compact = (value: number): string => new Intl.NumberFormat(locale(), { notation: 'compact' }).format(value);
+export const compact = (value: number): string =>
+  new Intl.NumberFormat(locale(), { notation: 'compact' }).format(value);
 
 /** A span of time in the unit that fits. */
 export function span(seconds: number): string {
-  const unit = (n: number, name: 'second' | 'minute' | 'hour' | 'day', digits = 0): string => t(name, { n: number(n, digits) });
+  const unit = (n: number, name: 'second' | 'minute' | 'hour' | 'day', digits = 0): string =>
+    t(name, { n: number(n, digits) });
   if (seconds === 0) return unit(0, 'second');
   if (seconds < 0.001) return `${number(seconds * 1e6)} µs`;
   if (seconds < 1) return `${number(seconds * 1000, seconds < 0.01 ? 1 : 0)} ms`;
   if (seconds < 60) return unit(seconds, 'second', seconds < 10 ? 1 : 0);
-  if (seconds < 3600) return `${unit(Math.floor(seconds / 60), 'minute')} ${unit(Math.floor(seconds % 60), 'second')}`;
-  if (seconds < 86400) return `${unit(Math.floor(seconds / 3600), 'hour')} ${unit(Math.floor((seconds % 3600) / 60), 'minute')}`;
+  if (seconds < 3600)
+    return `${unit(Math.floor(seconds / 60), 'minute')} ${unit(Math.floor(seconds % 60), 'second')}`;
+  if (seconds < 86400)
+    return `${unit(Math.floor(seconds / 3600), 'hour')} ${unit(Math.floor((seconds % 3600) / 60), 'minute')}`;
   return unit(Math.floor(seconds / 86400), 'day');
 }
 
@@ -62,4 +67,5 @@ export function localTime(iso: string, full = false): string {
   const thousandths = `.${pad(at.getMilliseconds(), 3)}`;
   return full ? `${day} ${time}${thousandths}` : today ? time + thousandths : `${day} ${time}`;
 }
-export const clock = (epoch: number): string => new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', hourCycle: 'h23' }).format(new Date(epoch * 1000));
+export const clock = (epoch: number): string =>
+  new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium', hourCycle: 'h23' }).format(new Date(epoch * 1000));

@@ -19,7 +19,13 @@ class Figure {
   private readonly value = h('strong', null, '–');
   private readonly note = h('small');
   constructor(name: string, label: string) {
-    this.element = h('div', { class: 'figure', 'data-figure': name }, h('span', null, label), this.value, this.note);
+    this.element = h(
+      'div',
+      { class: 'figure', 'data-figure': name },
+      h('span', null, label),
+      this.value,
+      this.note,
+    );
   }
   set(text: string, note = '', kind = ''): void {
     if (this.value.textContent !== text) this.value.textContent = text;
@@ -28,9 +34,12 @@ class Figure {
   }
 }
 
-const shown = (value: number | null | undefined): string => (value === null || value === undefined ? '–' : number(value));
-const sum = (...values: (number | null)[]): number | null => (values.every((v) => v === null) ? null : values.reduce<number>((all, v) => all + (v ?? 0), 0));
-const decided = (p: Point): number | null => sum(p.finished.succeeded, p.finished.rejected, p.finished.failed);
+const shown = (value: number | null | undefined): string =>
+  value === null || value === undefined ? '–' : number(value);
+const sum = (...values: (number | null)[]): number | null =>
+  values.every((v) => v === null) ? null : values.reduce<number>((all, v) => all + (v ?? 0), 0);
+const decided = (p: Point): number | null =>
+  sum(p.finished.succeeded, p.finished.rejected, p.finished.failed);
 
 export function overview(me: Me): View {
   const figures = {
@@ -43,9 +52,23 @@ export function overview(me: Me): View {
     latency: new Figure('latency', t('latencyShort')),
     errors: new Figure('errors', t('httpErrors')),
   };
-  const depth = new Chart(t('depth'), [{ label: t('waiting'), color: 'accent', fill: true }, { label: t('inFlight'), color: 'violet' }]);
-  const rates = new Chart(t('rates'), [{ label: t('accepted'), color: 'accent', fill: true }, { label: t('decided'), color: 'good' }, { label: t('refused'), color: 'bad' }]);
-  const latency = new Chart(t('latency'), [{ label: t('p50'), color: 'accent' }, { label: t('p99'), color: 'warn' }], 'seconds');
+  const depth = new Chart(t('depth'), [
+    { label: t('waiting'), color: 'accent', fill: true },
+    { label: t('inFlight'), color: 'violet' },
+  ]);
+  const rates = new Chart(t('rates'), [
+    { label: t('accepted'), color: 'accent', fill: true },
+    { label: t('decided'), color: 'good' },
+    { label: t('refused'), color: 'bad' },
+  ]);
+  const latency = new Chart(
+    t('latency'),
+    [
+      { label: t('p50'), color: 'accent' },
+      { label: t('p99'), color: 'warn' },
+    ],
+    'seconds',
+  );
   const banner = h('div', { class: 'live', role: 'status' });
   const workers = h('div', { class: 'workers', role: 'status' });
   const capacities = h('section', { class: 'card' });
@@ -59,7 +82,12 @@ export function overview(me: Me): View {
     say(paused ? t('pausedLong') : t('running', { n: number(queue.workers.running) }));
   };
   const ask = (): void =>
-    confirm(t('pauseTitle'), t('pauseText', { n: number(live.points.at(-1)?.visible ?? queue?.visible ?? 0) }), t('pause'), () => command('pause'));
+    confirm(
+      t('pauseTitle'),
+      t('pauseText', { n: number(live.points.at(-1)?.visible ?? queue?.visible ?? 0) }),
+      t('pause'),
+      () => command('pause'),
+    );
 
   let drawn: string | null = null;
   function drawWorkers(force = false): void {
@@ -73,7 +101,15 @@ export function overview(me: Me): View {
       ? actionButton(me, t('resume'), () => command('resume').catch((e) => say(words(e), 'bad')), 'primary')
       : actionButton(me, t('pause'), ask);
     workers.classList.toggle('paused', paused);
-    fill(workers, h('span', { class: `state ${paused ? 'paused' : 'running'}` }, paused ? t('pausedLong') : t('workersRunning', { n: number(count) })), button);
+    fill(
+      workers,
+      h(
+        'span',
+        { class: `state ${paused ? 'paused' : 'running'}` },
+        paused ? t('pausedLong') : t('workersRunning', { n: number(count) }),
+      ),
+      button,
+    );
     if (focused) button.focus();
   }
 
@@ -81,7 +117,10 @@ export function overview(me: Me): View {
     const p = live.points.at(-1);
     if (!p) {
       if (live.state === 'absent' && queue) {
-        figures.visible.set(number(queue.visible), queue.delayed ? `${t('delayed')}: ${number(queue.delayed)}` : '');
+        figures.visible.set(
+          number(queue.visible),
+          queue.delayed ? `${t('delayed')}: ${number(queue.delayed)}` : '',
+        );
         figures.inFlight.set(number(queue.inFlight));
         figures.oldest.set(span(queue.oldestAgeSeconds));
         figures.deadLetters.set(number(queue.deadLetters), '', queue.deadLetters ? 'bad' : '');
@@ -90,18 +129,38 @@ export function overview(me: Me): View {
     }
     figures.visible.set(shown(p.visible), p.delayed ? `${t('delayed')}: ${number(p.delayed)}` : '');
     figures.inFlight.set(shown(p.inFlight));
-    figures.oldest.set(p.oldestAgeSeconds === null ? '–' : p.visible === 0 ? span(0) : span(p.oldestAgeSeconds), '', (p.oldestAgeSeconds ?? 0) > 60 ? 'warn' : '');
+    figures.oldest.set(
+      p.oldestAgeSeconds === null ? '–' : p.visible === 0 ? span(0) : span(p.oldestAgeSeconds),
+      '',
+      (p.oldestAgeSeconds ?? 0) > 60 ? 'warn' : '',
+    );
     figures.deadLetters.set(shown(p.deadLetters), '', p.deadLetters ? 'bad' : '');
-    figures.rateIn.set(shown(p.accepted), [p.duplicate ? `${t('duplicate')} ${number(p.duplicate)}` : '', p.refused ? `${t('refused')} ${number(p.refused)}` : ''].filter(Boolean).join(' · '));
+    figures.rateIn.set(
+      shown(p.accepted),
+      [
+        p.duplicate ? `${t('duplicate')} ${number(p.duplicate)}` : '',
+        p.refused ? `${t('refused')} ${number(p.refused)}` : '',
+      ]
+        .filter(Boolean)
+        .join(' · '),
+    );
     figures.rateOut.set(shown(decided(p)));
     // Of the last second in which anything was decided, and how long ago that was.
     const known = live.points.filter((one) => one.latency.p50 !== null).at(-1);
     const old = known ? Math.round((Date.parse(p.at) - Date.parse(known.at)) / 1000) : 0;
-    figures.latency.set(known ? `${span(known.latency.p50 ?? 0)} / ${span(known.latency.p99 ?? 0)}` : '–', !known ? t('noneYet') : old > 0 ? t('ago', { span: span(old) }) : '');
+    figures.latency.set(
+      known ? `${span(known.latency.p50 ?? 0)} / ${span(known.latency.p99 ?? 0)}` : '–',
+      !known ? t('noneYet') : old > 0 ? t('ago', { span: span(old) }) : '',
+    );
     figures.errors.set(shown(p.http.errors), '', p.http.errors ? 'bad' : '');
     const at = live.points.map((one) => Date.parse(one.at) / 1000);
     depth.set([at, live.points.map((one) => one.visible), live.points.map((one) => one.inFlight)]);
-    rates.set([at, live.points.map((one) => one.accepted), live.points.map(decided), live.points.map((one) => one.refused)]);
+    rates.set([
+      at,
+      live.points.map((one) => one.accepted),
+      live.points.map(decided),
+      live.points.map((one) => one.refused),
+    ]);
     latency.set([at, live.points.map((one) => one.latency.p50), live.points.map((one) => one.latency.p99)]);
   }
 
@@ -114,7 +173,12 @@ export function overview(me: Me): View {
       if (banner.querySelector('button')) banner.firstChild!.textContent = text;
       else fill(banner, text, ' ', h('button', { type: 'button', onclick: () => live.again() }, t('again')));
     } else {
-      const text = live.state === 'live' ? `${t('live')} · ${t('last15')}` : live.state === 'absent' ? t('liveAbsent') : t('connecting');
+      const text =
+        live.state === 'live'
+          ? `${t('live')} · ${t('last15')}`
+          : live.state === 'absent'
+            ? t('liveAbsent')
+            : t('connecting');
       if (banner.textContent !== text) fill(banner, text);
     }
   }
@@ -135,7 +199,21 @@ export function overview(me: Me): View {
       const page = await api<{ items: EventItem[] }>('GET', '/admin/events?limit=20');
       const rank = (event: EventItem): number => ['OPEN', 'PENDING', 'CLOSED'].indexOf(event.state ?? 'OPEN');
       const sorted = [...page.items].sort((a, b) => rank(a) - rank(b)); // the others keep their order
-      fill(capacities, h('h2', null, t('capacity')), sorted.length ? sorted.map((event) => h('div', { class: 'capacity' }, h('a', { href: `#/requests?eventId=${encodeURIComponent(event.eventId)}` }, event.title), badge(event.state ?? ''), capacityBar(event))) : empty(t('noEvents')));
+      fill(
+        capacities,
+        h('h2', null, t('capacity')),
+        sorted.length
+          ? sorted.map((event) =>
+              h(
+                'div',
+                { class: 'capacity' },
+                h('a', { href: `#/requests?eventId=${encodeURIComponent(event.eventId)}` }, event.title),
+                badge(event.state ?? ''),
+                capacityBar(event),
+              ),
+            )
+          : empty(t('noEvents')),
+      );
       capacities.hidden = false;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
@@ -144,9 +222,18 @@ export function overview(me: Me): View {
     }
   }
 
-  const element = h('div', { class: 'overview' }, h('div', { class: 'headline' }, h('h1', null, t('overview')), banner, workers),
-    h('div', { class: 'figures' }, Object.values(figures).map((one) => one.element)),
-    h('div', { class: 'charts' }, depth.element, rates.element, latency.element), capacities);
+  const element = h(
+    'div',
+    { class: 'overview' },
+    h('div', { class: 'headline' }, h('h1', null, t('overview')), banner, workers),
+    h(
+      'div',
+      { class: 'figures' },
+      Object.values(figures).map((one) => one.element),
+    ),
+    h('div', { class: 'charts' }, depth.element, rates.element, latency.element),
+    capacities,
+  );
 
   let worked: number | null = null;
   let asked = 0;

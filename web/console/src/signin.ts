@@ -10,7 +10,10 @@ interface Methods {
 
 /** Who the kept token belongs to. Rejects with ApiError. */
 export async function whoAmI(token = session.token): Promise<Me> {
-  const [me, methods] = await Promise.all([api<{ userId: string; role: Me['role'] }>('GET', '/auth/me', undefined, token), api<Methods>('GET', '/auth/methods', undefined, null)]);
+  const [me, methods] = await Promise.all([
+    api<{ userId: string; role: Me['role'] }>('GET', '/auth/me', undefined, token),
+    api<Methods>('GET', '/auth/methods', undefined, null),
+  ]);
   return { ...me, identity: methods.identity };
 }
 
@@ -23,17 +26,46 @@ export function signIn(reason: string, done: (me: Me) => void): View {
     session.set(token);
     done(me);
   };
-  const form = (title: string, fields: ReturnType<typeof field>[], hint: string, wrong: string, token: () => Promise<string>): HTMLElement =>
-    h('form', { class: 'card', novalidate: true, onsubmit: async (event: Event) => {
-      event.preventDefault();
-      fill(top);
-      try {
-        await enter(await token());
-      } catch (error) {
-        const e = error as ApiError;
-        fill(top, notice(e.status === 401 ? wrong : e.status === 429 ? t('tooMany') : e.status === 403 ? e.detail : words(error), 'bad'));
-      }
-    } }, h('h2', null, title), fields.map((one) => one.row), hint && h('p', { class: 'hint' }, hint), h('button', { type: 'submit', class: 'primary' }, t('signIn')));
+  const form = (
+    title: string,
+    fields: ReturnType<typeof field>[],
+    hint: string,
+    wrong: string,
+    token: () => Promise<string>,
+  ): HTMLElement =>
+    h(
+      'form',
+      {
+        class: 'card',
+        novalidate: true,
+        onsubmit: async (event: Event) => {
+          event.preventDefault();
+          fill(top);
+          try {
+            await enter(await token());
+          } catch (error) {
+            const e = error as ApiError;
+            fill(
+              top,
+              notice(
+                e.status === 401
+                  ? wrong
+                  : e.status === 429
+                    ? t('tooMany')
+                    : e.status === 403
+                      ? e.detail
+                      : words(error),
+                'bad',
+              ),
+            );
+          }
+        },
+      },
+      h('h2', null, title),
+      fields.map((one) => one.row),
+      hint && h('p', { class: 'hint' }, hint),
+      h('button', { type: 'submit', class: 'primary' }, t('signIn')),
+    );
 
   const draw = async (): Promise<void> => {
     let methods: Methods = { identity: 'none' };
@@ -43,11 +75,44 @@ export function signIn(reason: string, done: (me: Me) => void): View {
       fill(top, notice(words(error), 'bad'));
     }
     const userId = field('userId', t('userId'), h('input', { autocomplete: 'username' }));
-    const password = field('password', t('password'), h('input', { type: 'password', autocomplete: 'current-password' }));
-    const token = field('token', t('token'), h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' }));
-    fill(place,
-      methods.identity === 'users' && form(t('withPassword'), [userId, password], '', t('wrong'), async () => (await api<{ accessToken: string }>('POST', '/auth/login', { userId: userId.input.value, password: password.input.value }, null)).accessToken),
-      form(t('withToken'), [token], methods.identity === 'oidc' ? t('oidcHint', { issuer: methods.issuer ?? '' }) : `${methods.identity === 'open' ? `${t('openHint')} ` : ''}${t('tokenHint')}`, t('wrongToken'), async () => token.input.value.trim()));
+    const password = field(
+      'password',
+      t('password'),
+      h('input', { type: 'password', autocomplete: 'current-password' }),
+    );
+    const token = field(
+      'token',
+      t('token'),
+      h('input', { type: 'password', autocomplete: 'off', spellcheck: 'false' }),
+    );
+    fill(
+      place,
+      methods.identity === 'users' &&
+        form(
+          t('withPassword'),
+          [userId, password],
+          '',
+          t('wrong'),
+          async () =>
+            (
+              await api<{ accessToken: string }>(
+                'POST',
+                '/auth/login',
+                { userId: userId.input.value, password: password.input.value },
+                null,
+              )
+            ).accessToken,
+        ),
+      form(
+        t('withToken'),
+        [token],
+        methods.identity === 'oidc'
+          ? t('oidcHint', { issuer: methods.issuer ?? '' })
+          : `${methods.identity === 'open' ? `${t('openHint')} ` : ''}${t('tokenHint')}`,
+        t('wrongToken'),
+        async () => token.input.value.trim(),
+      ),
+    );
     place.querySelector('input')?.focus();
   };
   void draw();

@@ -34,7 +34,11 @@ export function say(text: string, kind: 'good' | 'bad' = 'good'): void {
 /** A button for admins: others see it, cannot press it, and are told why. */
 export function actionButton(me: Me, label: string, act: () => void, kind = ''): HTMLButtonElement {
   const may = me.role === 'admin';
-  return h('button', { type: 'button', class: kind, disabled: !may, title: may ? null : t('onlyAdmin'), onclick: act }, label);
+  return h(
+    'button',
+    { type: 'button', class: kind, disabled: !may, title: may ? null : t('onlyAdmin'), onclick: act },
+    label,
+  );
 }
 
 /** Nothing to show; a phone leaves the line out. */
@@ -45,7 +49,8 @@ export function moment(iso: string | undefined, full = false): Child {
   return h('time', { datetime: iso, title: iso }, localTime(iso, full));
 }
 
-export const ago = (iso: string): string => t('ago', { span: span(Math.max(0, (Date.now() - Date.parse(iso)) / 1000)) });
+export const ago = (iso: string): string =>
+  t('ago', { span: span(Math.max(0, (Date.now() - Date.parse(iso)) / 1000)) });
 
 /** The word for what the server calls `code`; the code itself when it is a newer one. */
 export const word = (code: string): string => (Object.hasOwn(en, code) ? t(code as Key) : code);
@@ -61,13 +66,25 @@ export interface Field {
 }
 
 let fields = 0;
-export function field(name: string, label: string, input: HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement, hint = ''): Field {
+export function field(
+  name: string,
+  label: string,
+  input: HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement,
+  hint = '',
+): Field {
   const id = `f${++fields}`;
   const error = h('span', { class: 'error', id: `${id}e` });
   input.id = id;
   input.name = name;
   input.setAttribute('aria-describedby', `${id}e${hint ? ` ${id}h` : ''}`);
-  const row = h('div', { class: 'field' }, h('label', { for: id }, label), input, error, hint && h('span', { class: 'hint', id: `${id}h` }, hint));
+  const row = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    input,
+    error,
+    hint && h('span', { class: 'hint', id: `${id}h` }, hint),
+  );
   return {
     row,
     input,
@@ -92,13 +109,20 @@ export function showProblem(all: Field[], top: HTMLElement, error: unknown): voi
 }
 
 export function select(options: [string, string][], value = ''): HTMLSelectElement {
-  const element = h('select', null, options.map(([key, text]) => h('option', { value: key }, text)));
+  const element = h(
+    'select',
+    null,
+    options.map(([key, text]) => h('option', { value: key }, text)),
+  );
   element.value = value;
   return element;
 }
 
 /** A modal dialog: the browser keeps the focus in it, Escape closes it, the focus goes back to where it was. */
-export function dialog(title: string, build: (close: () => void, top: HTMLElement) => Child[]): HTMLDialogElement {
+export function dialog(
+  title: string,
+  build: (close: () => void, top: HTMLElement) => Child[],
+): HTMLDialogElement {
   const before = document.activeElement as HTMLElement | null;
   const top = h('div');
   const box = h('dialog', { 'aria-labelledby': 'dialog-title' });
@@ -114,47 +138,71 @@ export function dialog(title: string, build: (close: () => void, top: HTMLElemen
 }
 
 /** Asks, then acts; what the server refuses is shown in the dialog, which stays open. */
-export function confirm(title: string, text: string, label: string, act: () => Promise<void>, kind = 'danger'): void {
+export function confirm(
+  title: string,
+  text: string,
+  label: string,
+  act: () => Promise<void>,
+  kind = 'danger',
+): void {
   dialog(title, (close, top) => {
-    const go = h('button', {
-      type: 'button',
-      class: kind,
-      onclick: async () => {
-        go.disabled = true;
-        try {
-          await act();
-          close();
-        } catch (error) {
-          fill(top, notice(words(error), 'bad'));
-          go.disabled = false;
-        }
+    const go = h(
+      'button',
+      {
+        type: 'button',
+        class: kind,
+        onclick: async () => {
+          go.disabled = true;
+          try {
+            await act();
+            close();
+          } catch (error) {
+            fill(top, notice(words(error), 'bad'));
+            go.disabled = false;
+          }
+        },
       },
-    }, label);
-    return [h('p', null, text), h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: close }, t('cancel')), go)];
+      label,
+    );
+    return [
+      h('p', null, text),
+      h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: close }, t('cancel')), go),
+    ];
   });
 }
 
 /** A form in a dialog. `send` rejects with ApiError; it may give the words for having done it. */
-export function formDialog(title: string, all: Field[], send: () => Promise<string | void>, label = t('save'), kind = 'primary'): void {
+export function formDialog(
+  title: string,
+  all: Field[],
+  send: () => Promise<string | void>,
+  label = t('save'),
+  kind = 'primary',
+): void {
   dialog(title, (close, top) => {
     const submit = h('button', { type: 'submit', class: kind }, label);
-    const form = h('form', {
-      novalidate: true,
-      onsubmit: async (event: Event) => {
-        event.preventDefault();
-        fill(top);
-        all.forEach((one) => one.fail(''));
-        submit.disabled = true;
-        try {
-          const done = await send();
-          close();
-          say(done ?? t('saved'));
-        } catch (error) {
-          showProblem(all, top, error);
-        }
-        submit.disabled = false;
+    const form = h(
+      'form',
+      {
+        novalidate: true,
+        onsubmit: async (event: Event) => {
+          event.preventDefault();
+          fill(top);
+          all.forEach((one) => one.fail(''));
+          submit.disabled = true;
+          try {
+            const done = await send();
+            close();
+            say(done ?? t('saved'));
+          } catch (error) {
+            showProblem(all, top, error);
+          }
+          submit.disabled = false;
+        },
       },
-    }, all.map((one) => one.row), h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: close }, t('cancel')), submit));
+      all.map((one) => one.row),
+      h('div', { class: 'buttons' }, h('button', { type: 'button', onclick: close }, t('cancel')), submit),
+    );
     return [form];
   });
 }
@@ -166,18 +214,45 @@ export interface Column<T> {
   wide?: boolean; // not on a phone
 }
 
-const classOf = (column: { numeric?: boolean; wide?: boolean }): string => `${column.numeric ? 'num' : ''} ${column.wide ? 'wide' : ''}`.trim();
+const classOf = (column: { numeric?: boolean; wide?: boolean }): string =>
+  `${column.numeric ? 'num' : ''} ${column.wide ? 'wide' : ''}`.trim();
 
 export const empty = (text: string): HTMLElement => h('p', { class: 'empty' }, text);
 
 /** Reads the list again; there is no stream of it. */
-export const refreshButton = (again: () => void): HTMLElement => h('button', { type: 'button', class: 'refresh', onclick: again }, t('refresh'));
+export const refreshButton = (again: () => void): HTMLElement =>
+  h('button', { type: 'button', class: 'refresh', onclick: again }, t('refresh'));
 
 /** A table that becomes a list of cards on a phone. */
 export function table<T>(columns: Column<T>[], items: T[], label: string): HTMLElement {
-  return h('div', { class: 'scroll' }, h('table', { 'aria-label': label },
-    h('thead', null, h('tr', null, columns.map((c) => h('th', { scope: 'col', class: classOf(c) }, c.label)))),
-    h('tbody', null, items.map((item) => h('tr', null, columns.map((c) => h('td', { 'data-label': c.label, class: classOf(c) }, c.cell(item))))))));
+  return h(
+    'div',
+    { class: 'scroll' },
+    h(
+      'table',
+      { 'aria-label': label },
+      h(
+        'thead',
+        null,
+        h(
+          'tr',
+          null,
+          columns.map((c) => h('th', { scope: 'col', class: classOf(c) }, c.label)),
+        ),
+      ),
+      h(
+        'tbody',
+        null,
+        items.map((item) =>
+          h(
+            'tr',
+            null,
+            columns.map((c) => h('td', { 'data-label': c.label, class: classOf(c) }, c.cell(item))),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 interface Page<T> {
@@ -186,7 +261,12 @@ interface Page<T> {
 }
 
 /** Shows the pages of a list below one another. `load(cursor)` rejects with ApiError. */
-export function pages<P extends Page<T>, T>(load: (cursor: string | undefined) => Promise<P>, show: (items: T[]) => HTMLElement, nothing: string, arrived?: (page: P) => void): { element: HTMLElement; reload: () => Promise<void> } {
+export function pages<P extends Page<T>, T>(
+  load: (cursor: string | undefined) => Promise<P>,
+  show: (items: T[]) => HTMLElement,
+  nothing: string,
+  arrived?: (page: P) => void,
+): { element: HTMLElement; reload: () => Promise<void> } {
   const list = h('div');
   const foot = h('div', { class: 'buttons' });
   const element = h('section', { 'aria-busy': 'true' }, list, foot);
@@ -201,10 +281,19 @@ export function pages<P extends Page<T>, T>(load: (cursor: string | undefined) =
       items = cursor ? items.concat(page.items) : page.items;
       arrived?.(page);
       fill(list, items.length ? show(items) : empty(nothing));
-      fill(foot, page.nextCursor && h('button', { type: 'button', onclick: () => step(page.nextCursor) }, t('more')));
+      fill(
+        foot,
+        page.nextCursor && h('button', { type: 'button', onclick: () => step(page.nextCursor) }, t('more')),
+      );
     } catch (error) {
       if (mine !== turn) return;
-      fill(list, notice(error instanceof ApiError && error.notOffered && !error.detail ? t('notOffered') : words(error), 'bad'));
+      fill(
+        list,
+        notice(
+          error instanceof ApiError && error.notOffered && !error.detail ? t('notOffered') : words(error),
+          'bad',
+        ),
+      );
       fill(foot);
     }
     element.setAttribute('aria-busy', 'false');
