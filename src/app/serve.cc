@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "app/demo.h"
+#include "app/event_page.h"
 #include "app/issuer_documents.h"
 #include "app/pages.h"
 #include "app/reload.h"
@@ -277,9 +278,12 @@ class Process {
     http::Router router;
     gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret,
                                              &identity_->revocations(), outside_tokens_.get());
-    identity::add_routes(router, {*identity_, *gate_, *tokens_, identity_->revocations(), *passwords_,
-                                  *throttle_, clock_, options_.identity, options_.oidc.issuer});
+    const identity::RouteContext people{*identity_,  *gate_,     *tokens_, identity_->revocations(),
+                                        *passwords_, *throttle_, clock_,   options_.identity,
+                                        options_.oidc.issuer};
+    identity::add_routes(router, people);
     intake::add_routes(router, {*service_, *gate_, options_.workers});
+    add_event_page(router, {*service_, people, !options_.tls_certificate_file.empty(), options_.demo});
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});

@@ -264,7 +264,7 @@ class Http:
         """Server-sent events: the head of the answer and the events until the server ends the stream. When the
         answer is something else the iterator is empty and the body is in the response."""
         self.close()
-        self.send("GET", target, headers={"Accept": "text/event-stream"}, **more)
+        self.send("GET", target, headers={"Accept": "text/event-stream", **more.pop("headers", {})}, **more)
         data = bytearray()
         while b"\r\n\r\n" not in data:
             got = self._recv()

@@ -170,6 +170,7 @@ def test_answers_are_what_the_schemas_say(document, api, event):
         "Request": api.until_final(request_id, token),
         "RequestDetail": api.detail(request_id),
         "RequestPage": api.admin("GET", f"/admin/events/{event}/requests").json(),
+        "FoundRequests": api.admin("GET", "/admin/requests?userId=somebody").json(),
         "Queue": api.queue(),
         "Problem": api.http.get("/requests/nobody-s", token=token).json(),
     }

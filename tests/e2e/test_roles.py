@@ -51,6 +51,13 @@ ROUTES = {
     "GET /livez": (EVERYBODY, None),
     "GET /readyz": (EVERYBODY, None),
     "GET /metrics": (EVERYBODY, None),
+    # The page knows people by its cookie alone; its forms, and other people's, are in test_event_page.py.
+    "GET /events/{eventId}": (EVERYBODY, None),
+    "POST /events/{eventId}": (EVERYBODY, None),
+    "POST /events/{eventId}/leave": (EVERYBODY, None),
+    "GET /events/{eventId}/stream": ((), 401),
+    "GET /event-page.css": (EVERYBODY, None),
+    "GET /event-page.js": (EVERYBODY, None),
     "GET /": (EVERYBODY, None),
     "GET /home.css": (EVERYBODY, None),
     # The page is for everybody; what it shows comes from the routes above, with the token of who looks.
@@ -152,7 +159,8 @@ def test_who_may(world, route):
         if role in allowed:
             logout_of_the_secret = route == "POST /auth/logout" and role == SECRET
             no_login = route == "POST /auth/login" and api.http.get("/auth/methods").json()["identity"] == "oidc"
-            good = (400,) if logout_of_the_secret else (404,) if no_login or route in ABSENT else (200, 201, 202, 204)
+            good = (400,) if logout_of_the_secret or route == "POST /events/{eventId}" else \
+                (404,) if no_login or route in ABSENT else (200, 201, 202, 204, 303)
             assert response.status in good, text
             continue
         assert response.status == (401 if role == NOBODY else refusal), text
