@@ -116,7 +116,7 @@ bool run_crowd(const std::string& host, std::uint16_t port, const std::string& t
   Client admin(host, port);
   if (admin.send(http::verb::get, std::string("/admin/events/") + kDemoEvent, token).status == 404) {
     const auto made = admin.send(http::verb::put, std::string("/admin/events/") + kDemoEvent, token,
-                                 event_body("Sign-up with 100 places", kDemoCapacity));
+                                 event_body("Winter Concert · 겨울 콘서트", kDemoCapacity));
     expect(made.status == 201, "cannot make the demonstration event");
   }
   const std::string event = fmt::format("crowd-{}-{}", std::time(nullptr), ::getpid());

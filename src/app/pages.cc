@@ -18,6 +18,7 @@ constexpr std::string_view kHome = R"html(<!doctype html>
     order.</p>
   <p class="lead" lang="ko">한꺼번에 몰려오는 사람들을 모두 받아 바로 답하고, 온 순서대로 들여보냅니다.</p>
   <ul>
+    <li><a href="/events/EVT-009">Take part in an event</a> <span lang="ko">이벤트에 참가하기</span></li>
     <li><a href="/console">Console</a> <span lang="ko">운영 콘솔</span></li>
     <li><a href="/readyz?verbose">Ready?</a> <span lang="ko">준비 상태</span></li>
     <li><a href="/metrics">Metrics</a> <span lang="ko">지표</span></li>

@@ -206,9 +206,10 @@ class Process {
     if (!options_.tls_certificate_file.empty()) return;  // the demonstration's client speaks plain HTTP
     if (Demo(options_.host, server_->port(), options_.admin_secret).run()) {
       fmt::print(stderr,
-                 "\nSpillway stays up at {} (event {} is yours to try). Ctrl-C ends it.\n"
-                 "The console is at {}/console: sign in with the admin token.\n",
-                 url(), kDemoEvent, url());
+                 "\nTake part yourself: {0}/events/{1}\n"
+                 "The console: {0}/console (sign in with the admin token)\n"
+                 "Spillway stays up at {0}. Ctrl-C ends it.\n",
+                 url(), kDemoEvent);
     }
   }
   void reload_limits() { limits_.reload(*server_, audit_log_, kMainLoop); }

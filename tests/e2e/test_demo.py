@@ -17,6 +17,9 @@ def test_the_demonstration_shows_its_evidence_and_stays_up(make_server):
         said = server.errors()
         assert "✗" not in said and said.count("✓") >= 5, said
         assert "exactly 100 winners of 100 places" in said
+        page = re.search(r"Take part yourself: (http://\S+)", said)[1]
+        assert page == f"{server.url}/events/EVT-009"
+        assert "<form" in server.http().get("/events/EVT-009").body.decode()
         admin = re.search(r"admin token: (\S{32,})", said)[1]
         line = server.http()
         event = line.get("/admin/events/EVT-009", token=admin)
