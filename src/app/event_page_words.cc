@@ -131,7 +131,7 @@ constexpr EventPageWords kKorean = {
     .closed_title = "마감되었습니다",
     .closed_text = "{}에 마감되어 더는 신청할 수 없습니다.",
 
-    .queued_title = "차례를 기다리는 중입니다",
+    .queued_title = "대기 중입니다",
     .queued_position = "내 대기 순번",
     .queued_text = "신청이 안전하게 접수되었고, 순서대로 처리됩니다.",
     .queued_next = "기다리기만 하면 결과가 여기에 나타납니다. 페이지를 닫았다가 나중에 다시 와도 됩니다.",
