@@ -1,24 +1,27 @@
 #include "http/rate_table.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <bit>
-#include <cstdlib>
 #include <new>
 
 #include "base/check.h"
 
 namespace spillway::http {
 
-void RateTable::Free::operator()(void* memory) const { std::free(memory); }
+void RateTable::Unmap::operator()(void* memory) const { ::munmap(memory, bytes); }
 
 RateTable::RateTable(Micros window, std::size_t entries)
     : window_(window), slice_us_((window + static_cast<Micros>(kSlices) - 1) / static_cast<Micros>(kSlices)) {
   CHECK(window > 0 && entries > 0);
   const std::size_t sets = std::bit_ceil((entries + kWays - 1) / kWays);
   set_mask_ = sets - 1;
-  // Zeros from calloc are pages that the system has not given yet: an idle limit costs no memory.
-  entries_.reset(static_cast<Entry*>(std::calloc(sets * kWays, sizeof(Entry))));
-  if (entries_ == nullptr) throw std::bad_alloc();
+  // Pages of zeros that the system has not given yet: an idle limit costs no memory.
+  const std::size_t bytes = sets * kWays * sizeof(Entry);
+  void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  entries_ = {static_cast<Entry*>(memory), Unmap{bytes}};
 }
 
 /// Forgets the slices that are out of the window when `slice` runs.
@@ -36,6 +39,12 @@ void RateTable::advance(Entry& entry, std::uint64_t slice) {
   entry.slice = slice;
 }
 
+/// Of a key that is only looked at: what is out of the window as a whole counts nothing, of the rest all
+/// does.
+std::uint32_t RateTable::used_at(const Entry& entry, std::uint64_t slice) {
+  return entry.slice + kCounted <= slice ? 0 : entry.used;
+}
+
 RateTable::Entry& RateTable::entry_of(std::size_t set, std::uint64_t key, std::uint64_t slice) {
   Entry* const first = &entries_[set * kWays];
   const std::size_t home = key % kWays;
@@ -47,10 +56,9 @@ RateTable::Entry& RateTable::entry_of(std::size_t set, std::uint64_t key, std::u
       victim = &entry;
       break;
     }
-    advance(entry, slice);
-    if (victim == nullptr || entry.used < victim->used) victim = &entry;
+    if (victim == nullptr || used_at(entry, slice) < used_at(*victim, slice)) victim = &entry;
   }
-  if (victim->used > 0) evictions_.fetch_add(1, std::memory_order_relaxed);
+  if (used_at(*victim, slice) > 0) evictions_.fetch_add(1, std::memory_order_relaxed);
   *victim = Entry{key, slice, 0, {}};
   return *victim;
 }

@@ -23,10 +23,10 @@ namespace spillway::http {
 class RateTable {
  public:
   static constexpr std::size_t kSlices = 8;
-  static constexpr std::size_t kWays = 8;
+  static constexpr std::size_t kWays = 4;
   static constexpr std::size_t kShards = 128;
 
-  /// `entries`: rounded up to a power of two of sets; 56 bytes each, taken from the system when touched.
+  /// `entries`: rounded up to a power of two of sets; 64 bytes each, taken from the system when touched.
   RateTable(Micros window, std::size_t entries);
   RateTable(const RateTable&) = delete;
   RateTable& operator=(const RateTable&) = delete;
@@ -46,26 +46,28 @@ class RateTable {
 
  private:
   static constexpr std::size_t kCounted = kSlices + 1;
-  struct Entry {
-    std::uint64_t key;                           ///< 0: free
-    std::uint64_t slice;                         ///< the newest that is counted
-    std::uint32_t used;                          ///< the sum of counts
+  struct alignas(64) Entry {  // a line of the cache: what a request costs is mostly the lines that it touches
+    std::uint64_t key;        ///< 0: free
+    std::uint64_t slice;      ///< the newest that is counted
+    std::uint32_t used;       ///< the sum of counts
     std::array<std::uint32_t, kCounted> counts;  ///< by slice modulo kCounted
   };
   struct alignas(64) Shard {
     std::mutex mutex;
   };
-  struct Free {
+  struct Unmap {
+    std::size_t bytes;
     void operator()(void*) const;
   };
 
   Entry& entry_of(std::size_t set, std::uint64_t key, std::uint64_t slice);
   static void advance(Entry&, std::uint64_t slice);
+  static std::uint32_t used_at(const Entry&, std::uint64_t slice);
 
   const Micros window_;
   const Micros slice_us_;
   std::size_t set_mask_ = 0;
-  std::unique_ptr<Entry[], Free> entries_;
+  std::unique_ptr<Entry[], Unmap> entries_;
   std::array<Shard, kShards> shards_;
   std::atomic<std::uint64_t> evictions_{0};
 };

@@ -44,6 +44,13 @@ def test_every_route_is_described(document, routes):
     assert sorted(routes - described(document)) == []
 
 
+def test_what_can_be_limited_says_so(document):
+    limited = ("/admin/", "/auth/", "/requests/", "/events/{eventId}/participations")
+    silent = [(method, path) for path, item in document["paths"].items() if path.startswith(limited)
+              for method, operation in item.items() if method in METHODS and "429" not in operation["responses"]]
+    assert silent == []
+
+
 def test_every_described_route_exists(document, routes):
     assert sorted(described(document) - routes) == []
 
