@@ -129,6 +129,7 @@ inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;   ///< between tho
 inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;    ///< whether a listener's token is still good
 
 // identity
+inline constexpr Micros kHeldTokenCheckEvery = 10 * kSecond;  ///< whether who waits for an answer still may
 inline constexpr std::size_t kMaxAccounts = 100'000;        ///< past it: 503
 inline constexpr std::size_t kMaxRevokedTokens = 500'000;   ///< logged out and not expired yet; past it: 503
 inline constexpr std::size_t kMaxSignedOutUsers = 100'000;  ///< without an account; past it: 503

@@ -32,6 +32,14 @@ Result<Caller> Gate::caller_of(std::string_view bearer) const {
   return found;
 }
 
+Micros Gate::remaining(const Caller& caller) const {
+  if (caller.user_id == kAdminTokenId && caller.token_id == 0) return limits::kMaxTokenAge;
+  if (revocations_ != nullptr && revocations_->is_revoked(caller)) return 0;
+  if (!caller.expires) return limits::kMaxTokenAge;
+  const Timestamp now = clock_.wall();
+  return caller.expires <= now ? 0 : caller.expires - now;
+}
+
 Result<Caller> Gate::outsider(std::string_view bearer, Timestamp now) const {
   auto found = outside_->verify(bearer, now);
   if (!found) return found;

@@ -38,6 +38,11 @@ class Gate {
   /// Whoever may change things under /admin. forbidden: a good token without the role admin.
   Result<Caller> admin(const http::Request&) const;
 
+  /// For answers that are held: how long `caller`, whom this gate has let in, may still be told things; 0
+  /// when the token has expired or was revoked. Ask again every limits::kHeldTokenCheckEvery: it may be
+  /// revoked sooner. Costs no check of the token itself.
+  Micros remaining(const Caller& caller) const;
+
   /// caller(), for what came as a bearer token. Counts nothing.
   Result<Caller> caller_of(std::string_view bearer) const;
 

@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "intake/routes_held.h"
 #include "intake/routes_shared.h"
 
 namespace spillway::intake {
@@ -30,16 +31,6 @@ void append_view(JsonWriter& json, const RequestView& view) {
   json.member("queuedAt", view.queued_at);
   if (view.started_at) json.member("startedAt", view.started_at);
   if (view.finished_at) json.member("finishedAt", view.finished_at);
-}
-
-std::string to_json(const RequestView& view) {
-  std::string out;
-  out.reserve(320);  // one allocation: this is the reply of the most frequent read
-  JsonWriter json(out);
-  json.open_object();
-  append_view(json, view);
-  json.close_object();
-  return out;
 }
 
 std::string to_json(const RequestDetail& detail) {
@@ -199,64 +190,37 @@ void participate(const RouteContext& context, const Request& request, Exchange e
       });
 }
 
+AskRequest asks(const RouteContext& context) {
+  return [&service = context.service](GetRequest command, Reply<RequestView> reply) {
+    service.get_request(std::move(command), std::move(reply));
+  };
+}
+
 void get_request(const RouteContext& context, const Request& request, Exchange exchange) {
   auto caller = context.gate.caller(request);
   if (!caller) return exchange.fail(caller.error());
-  GetRequest command{std::string(request.param(0)), std::move(caller->user_id), 0, {}};
+  GetRequest command{std::string(request.param(0)), caller->user_id, 0, {}};
   if (const auto wait = request.query("wait")) {
     const auto parsed = parse_wait(*wait);
     if (!parsed) return exchange.fail(parsed.error());
     command.wait_us = *parsed;
   }
+  if (command.wait_us > 0) {
+    return hold_view(context.gate, asks(context), std::move(*caller), std::move(command),
+                     std::move(exchange));
+  }
   context.service.get_request(std::move(command),
                               [exchange = std::move(exchange)](Result<RequestView> view) mutable {
                                 if (!view) return exchange.fail(view.error());
-                                Response response = Response::json(200, to_json(*view));
-                                if (!is_final(view->status)) response.retry_after_s = kPollAgainSeconds;
-                                response.no_store = true;
-                                exchange.reply(std::move(response));
+                                exchange.reply(view_response(*view));
                               });
 }
-
-/// An event stream of one request: the view as it is, then once for every change, until it is final.
-class RequestStream : public std::enable_shared_from_this<RequestStream> {
- public:
-  RequestStream(Service& service, GetRequest command, Exchange exchange)
-      : service_(service), command_(std::move(command)), exchange_(std::move(exchange)) {}
-
-  void next() {
-    service_.get_request(command_,
-                         [self = shared_from_this()](Result<RequestView> view) { self->arrived(view); });
-  }
-
- private:
-  void arrived(const Result<RequestView>& view) {
-    if (!stream_) {
-      if (!view) return exchange_.fail(view.error());
-      stream_.emplace(exchange_.stream());
-    }
-    // A stream cannot carry an error in its status any more: it ends, and the client comes again.
-    if (!view || stream_->closed()) return stream_->close();
-    if (view->status != command_.seen) {
-      if (!stream_->send("status", to_json(*view), name(view->status))) return;
-      command_.seen = view->status;
-    }
-    if (is_final(view->status)) return stream_->close();
-    command_.wait_us = limits::kMaxWait;
-    next();
-  }
-
-  Service& service_;
-  GetRequest command_;
-  Exchange exchange_;
-  std::optional<http::EventStream> stream_;
-};
 
 void stream_request(const RouteContext& context, const Request& request, Exchange exchange) {
   auto caller = context.gate.caller(request);
   if (!caller) return exchange.fail(caller.error());
-  GetRequest command{std::string(request.param(0)), std::move(caller->user_id), 0, {}};
-  std::make_shared<RequestStream>(context.service, std::move(command), std::move(exchange))->next();
+  GetRequest command{std::string(request.param(0)), caller->user_id, 0, {}};
+  stream_view(context.gate, asks(context), std::move(*caller), std::move(command), std::move(exchange));
 }
 
 // ---- For operators ----------------------------------------------------------------------------------------
@@ -350,6 +314,23 @@ Result<std::optional<RequestStatus>> read_status(const Request& request) {
         "status must be one of RECEIVED QUEUED PROCESSING SUCCEEDED REJECTED FAILED_FINAL");
   }
   return status;
+}
+
+std::string to_json(const RequestView& view) {
+  std::string out;
+  out.reserve(320);  // one allocation: this is the reply of the most frequent read
+  JsonWriter json(out);
+  json.open_object();
+  append_view(json, view);
+  json.close_object();
+  return out;
+}
+
+Response view_response(const RequestView& view) {
+  Response response = Response::json(200, to_json(view));
+  if (!is_final(view.status)) response.retry_after_s = kPollAgainSeconds;
+  response.no_store = true;
+  return response;
 }
 
 Status read_page(const Request& request, std::uint32_t& limit, std::string& cursor) {

@@ -44,6 +44,9 @@ Status read_page(const http::Request&, std::uint32_t& limit, std::string& cursor
 Result<std::optional<RequestStatus>> read_status(const http::Request&);
 /// `whole`: with body, attempts and status log.
 void append_detail(JsonWriter&, const RequestDetail&, bool whole);
+std::string to_json(const RequestView&);
+/// The answer to whoever reads his own request.
+http::Response view_response(const RequestView&);
 /// The members "attempts" and "statusLog".
 void append_attempts(JsonWriter&, const std::vector<Attempt>&);
 void append_status_log(JsonWriter&, const std::vector<StatusLogEntry>&);
