@@ -17,7 +17,8 @@ using Asked = std::vector<std::string>;
 
 constexpr char kEvent[] =
     R"({"eventId":"e1","title":"Concert","capacityTotal":5,"capacityRemaining":3,)"
-    R"("opensAt":"2026-12-01T09:00:00.000000Z","policy":"FIRST_COME","webhook":{"url":"https://a.test/"},"taken":2})";
+    R"("opensAt":"2026-12-01T09:00:00.000000Z","policy":"FIRST_COME","webhook":{"url":"https://a.test/"},)"
+    R"("taken":2})";
 
 std::string problem(int status, const char* code, const char* detail) {
   return fmt::format(R"({{"type":"/problems/{0}","title":"T","status":{1},"detail":"{2}","code":"{0}"}})",

@@ -71,11 +71,11 @@ _spillway() {
     _spillway_reply "$path" "${current%%=*}" "${current#*=}"
   elif [[ $current == -* ]]; then
     mapfile -t COMPREPLY < <(compgen -W "$(_spillway_options "$path")" -- "$current")
-  elif [[ $commands ]];
-then mapfile - t COMPREPLY < < (compgen - W "$commands" --"$current") else _spillway_reply
-    "$path"
-    "$arguments"
-    "$current" fi
+  elif [[ $commands ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
+  else
+    _spillway_reply "$path" "$arguments" "$current"
+  fi
 }
 
 complete -F _spillway spillway

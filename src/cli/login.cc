@@ -38,6 +38,15 @@ std::optional<std::string> password_for(Context& context, const LoginOptions& op
   return std::nullopt;
 }
 
+/// A token that comes from elsewhere counts before the one of this login.
+void note_other_source(const Context& context) {
+  const auto stored = context.tokens.load();
+  const bool stored_one = stored.ok() && *stored && (*stored)->token == context.session.token();
+  if (context.session.token().empty() || stored_one) return;
+  context.notes
+      << "note: SPILLWAY_TOKEN, SPILLWAY_ADMIN_TOKEN or --token-file is set, and counts before this login\n";
+}
+
 int log_in(Context& context, const LoginOptions& options) {
   const auto methods = context.session.get(Target("/auth/methods"));
   if (!methods) return context.session.exit_code();
@@ -63,6 +72,7 @@ int log_in(Context& context, const LoginOptions& options) {
   if (!answer) return context.session.exit_code();
   const std::string token = answer->json["accessToken"].text();
   if (token.empty()) return context.session.fail(kExitNotReachable, "the answer to the login holds no token");
+  note_other_source(context);
   if (const Status saved = context.tokens.save({context.server, options.user_id, token}); !saved) {
     return context.session.fail(kExitUsage, saved.error().message);
   }

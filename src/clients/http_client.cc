@@ -193,36 +193,6 @@ HttpFailure failure_of(CURLcode code) {
 
 }  // namespace
 
-std::string_view name(HttpFailure failure) {
-  switch (failure) {
-    case HttpFailure::kNone:
-      return "none";
-    case HttpFailure::kAddress:
-      return "address";
-    case HttpFailure::kUnresolved:
-      return "unresolved";
-    case HttpFailure::kRefused:
-      return "refused";
-    case HttpFailure::kTls:
-      return "tls";
-    case HttpFailure::kTimeout:
-      return "timeout";
-    case HttpFailure::kTooLarge:
-      return "too_large";
-    case HttpFailure::kBroken:
-      return "broken";
-    case HttpFailure::kStopped:
-      return "stopped";
-  }
-  return "none";
-}
-
-std::string_view HttpAnswer::header(std::string_view wanted) const {
-  for (const HttpHeader& each : headers)
-    if (same_name(each.name, wanted)) return each.value;
-  return {};
-}
-
 struct HttpClient::Impl {
   HttpClientOptions options;
   AddressPolicy policy;

@@ -273,45 +273,6 @@ TEST_F(HttpClientTest, ChunkedWithoutEndIsBounded) {
   EXPECT_EQ(get(raw.url()).failure, HttpFailure::kTooLarge);
 }
 
-TEST_F(HttpClientTest, PiecesComeWithoutTheLimitOfTheBody) {
-  serve();
-  make({.max_body_bytes = 1000});
-  std::size_t bytes = 0;
-  const auto count = [&bytes](std::string_view piece) {
-    bytes += piece.size();
-    return true;
-  };
-  const HttpAnswer whole =
-      ask({.url = url("/big/500000"), .on_piece = count, .max_silence_us = 60 * kSecond});
-  EXPECT_EQ(whole.status, 200);
-  EXPECT_EQ(whole.body, "");
-  EXPECT_EQ(bytes, 500'000U);
-  // What is no answer to read in pieces comes as ever.
-  bytes = 0;
-  const HttpAnswer refused = ask({.url = url("/status/404"), .on_piece = count});
-  EXPECT_EQ(refused.status, 404);
-  EXPECT_EQ(refused.body, "so");
-  EXPECT_EQ(bytes, 0U);
-}
-
-TEST_F(HttpClientTest, PiecesEndWhenTheCallerHasHadEnough) {
-  serve();
-  make();
-  int pieces = 0;
-  const HttpAnswer answer =
-      ask({.url = url("/big/5000000"), .on_piece = [&pieces](std::string_view) { return ++pieces < 3; }});
-  EXPECT_EQ(answer.failure, HttpFailure::kStopped);
-  EXPECT_EQ(pieces, 3);
-  EXPECT_EQ(get(url("/echo")).status, 200);
-}
-
-TEST_F(HttpClientTest, SilenceEndsAStream) {
-  serve();
-  make();
-  const HttpAnswer answer = ask({.url = url("/held"), .max_silence_us = kSecond});
-  EXPECT_EQ(answer.failure, HttpFailure::kTimeout);
-}
-
 TEST_F(HttpClientTest, GarbageAndEarlyEnds) {
   make();
   for (const char* bytes : {"", "nonsense\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort",
