@@ -175,8 +175,9 @@ def test_forged_tokens_are_worth_nothing(world, route):
     method, pattern = route.split()
     path = pattern.format(eventId="EVT", requestId=request, userId="victim", file=asset(api))
     head, payload, mac = tokens[ADMIN].split(".")
+    other = mac[:-2] + ("BA" if mac.endswith("AA") else "AA")  # one in 256 ends so by itself
     none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhZG1pbi0xIiwicm9sZSI6ImFkbWluIn0."
-    for forged in (f"{head}.{payload}.", f"{head}.{payload}", f"{head}.{payload}.{mac[:-2]}AA", f"sp1.{payload}.{mac}",
+    for forged in (f"{head}.{payload}.", f"{head}.{payload}", f"{head}.{payload}.{other}", f"sp1.{payload}.{mac}",
                    f"{head}.{tokens[OWNER].split('.')[1]}.{mac}", none, ADMIN_TOKEN[:-1], ADMIN_TOKEN + "x", "x" * 4000):
         more = {"json": BODIES[route]} if route in BODIES else {}
         response = api.http.request(method, path, token=forged, **more)
