@@ -1,5 +1,6 @@
 import itertools
 import pathlib
+import subprocess
 import sys
 
 import pytest
@@ -56,3 +57,14 @@ def make_server(binary, tmp_path):
 def event():
     """A name for a participation event that no other test uses."""
     return f"event-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that it signs itself, and its key: files."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
+                    "-out", cert], check=True, capture_output=True)
+    return cert, key

@@ -222,16 +222,6 @@ def test_an_idle_connection_does_not_keep_it_from_stopping(make_server):
 
 # ---- TLS --------------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = str(folder / "cert.pem"), str(folder / "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key,
-                    "-out", cert], check=True, capture_output=True)
-    return cert, key
-
-
 def test_tls(make_server, certificate, event):
     cert, key = certificate
     with make_server("--tls-cert", cert, "--tls-key", key) as server:
