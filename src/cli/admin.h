@@ -2,9 +2,7 @@
 
 #include <memory>
 
-namespace CLI {
-class App;
-}
+#include "cli/cli11_fwd.h"
 
 namespace spillway::cli {
 

@@ -6,12 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "cli/cli11_fwd.h"
 #include "cli/context.h"
-
-namespace CLI {
-class App;
-class Option;
-}  // namespace CLI
 
 namespace spillway::cli {
 

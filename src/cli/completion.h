@@ -5,9 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/cli11_fwd.h"
 
 namespace spillway::cli {
 

@@ -6,11 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/cli11_fwd.h"
 #include "cli/context.h"
-
-namespace CLI {
-class App;
-}
 
 namespace spillway::cli {
 
