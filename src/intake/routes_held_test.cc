@@ -22,15 +22,15 @@ struct RoutesHeld : testing::Test {
 
   http::Router router() {
     http::Router router;
-    const auto add = [&](const char* path, auto answer) {
-      router.add(Method::kGet, path, [this, answer](const http::Request& request, http::Exchange exchange) {
+    const auto add = [&](const char* path, auto hold) {
+      router.add(Method::kGet, path, [this, hold](const http::Request& request, http::Exchange exchange) {
         auto caller = gate.caller(request);
         ASSERT_TRUE(caller.ok());
         GetRequest command{"r1", caller->user_id, wait_us, {}};
         const auto ask = [this](GetRequest each, Reply<RequestView> reply) {
           asked.push_back({std::move(each), std::move(reply)});
         };
-        answer(gate, ask, std::move(*caller), std::move(command), std::move(exchange));
+        hold(gate, ask, std::move(*caller), std::move(command), std::move(exchange));
       });
     };
     add("/wait", hold_view);
