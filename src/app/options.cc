@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <map>
 
+#include "clients/address_policy.h"
 #include "identity/gate.h"
 #include "identity/issuer_keys.h"
 
@@ -108,6 +109,16 @@ Status set_proxy_header(ServeOptions& options, const std::string& value) {
   return Ok{};
 }
 
+Status add_hosts(std::vector<std::string>& into, const std::string& value) {
+  for (std::size_t from = 0; from <= value.size();) {
+    const std::size_t comma = std::min(value.find(',', from), value.size());
+    if (comma != from) into.push_back(value.substr(from, comma - from));
+    from = comma + 1;
+  }
+  const auto sound = clients::AddressPolicy::make(into);
+  return sound.ok() ? Status(Ok{}) : Status(sound.error());
+}
+
 std::vector<OptionRow> make_table() {
   using O = ServeOptions;
   using S = const std::string&;
@@ -193,6 +204,35 @@ std::vector<OptionRow> make_table() {
        [](O& o, S v) { return set_number(o.max_receive_count, v, 3, 5); }},
       {"snapshot-every-mib", "N", "256", "Closed journal segments between two snapshots; 0: never.",
        [](O& o, S v) { return set_number(o.snapshot_every_bytes, v, 0, 1'000'000, 1024 * 1024); }},
+      {"work-url", "URL", "",
+       "What the http worker calls for each request of an event whose work is http; docs/http-worker.md.",
+       [](O& o, S v) { return o.work_url = v, Status(Ok{}); }},
+      {"work-secret", "SECRET", "",
+       "Signs the calls of the http worker, 32 characters or more. Better given as SPILLWAY_WORK_SECRET or "
+       "in a file.",
+       [](O& o, S v) { return o.work_secret = v, Status(Ok{}); }},
+      {"work-secret-file", "FILE", "", "File with that secret, on one line.",
+       [](O& o, S v) { return o.work_secret_file = v, Status(Ok{}); }},
+      {"work-allow", "LIST", "",
+       "Hosts that the http worker may call, HOST or HOST:PORT, separated by commas. A name must lead to a "
+       "public "
+       "address; an address given here may be any.",
+       [](O& o, S v) { return add_hosts(o.work_allow, v); }, true},
+      {"work-allow-private", "LIST", "",
+       "Hosts that the http worker may call at private, loopback and link-local addresses too.",
+       [](O& o, S v) { return add_hosts(o.work_allow_private, v); }, true},
+      {"work-ca-file", "FILE", "", "Certificates (PEM) that the http worker trusts instead of the system's.",
+       [](O& o, S v) { return o.work_ca_file = v, Status(Ok{}); }},
+      {"work-concurrency", "N", "16", "Calls of the http worker at once.",
+       [](O& o, S v) { return set_number(o.work_concurrency, v, 1, limits::kMaxWorkConcurrency); }},
+      {"work-timeout-ms", "N", "10000", "How long one call of the http worker may take.",
+       [](O& o, S v) { return set_number(o.work_timeout_us, v, 10, 300'000, kMillisecond); }},
+      {"work-breaker-failures", "N", "10",
+       "Failed calls in a row after which the http worker stops calling for a while.",
+       [](O& o, S v) { return set_number(o.work_breaker_failures, v, 1, 100'000); }},
+      {"work-breaker-open-ms", "N", "5000",
+       "How long at first; doubled by each failed probe, up to a minute.",
+       [](O& o, S v) { return set_number(o.work_breaker_open_us, v, 10, 60'000, kMillisecond); }},
       {"access-log", "", "false", "Log a line for every request.",
        [](O& o, S v) { return set_bool(o.access_log, v); }},
       {"log-level", "LEVEL", "info", "debug, info, warn or error.", set_log_level},
@@ -242,6 +282,12 @@ Status check_together(const ServeOptions& options) {
   }
   if (options.demo && options.identity != identity::Mode::kOpen) {
     return invalid_argument("the demonstration needs identity open");
+  }
+  if (!options.work_secret.empty() && !options.work_secret_file.empty()) {
+    return invalid_argument("work-secret and work-secret-file exclude each other");
+  }
+  if (!options.work_url.empty() && options.work_secret.empty() && options.work_secret_file.empty()) {
+    return invalid_argument("work-url needs work-secret or work-secret-file: calls are signed");
   }
   return Ok{};
 }

@@ -50,6 +50,16 @@ struct ServeOptions {
   Micros visibility_us = limits::kVisibility;
   std::uint32_t max_receive_count = 5;
   std::size_t snapshot_every_bytes = limits::kSnapshotEveryBytes;
+
+  // The http worker; off when there is no URL.
+  std::string work_url;
+  std::string work_secret, work_secret_file;  ///< one of them
+  std::vector<std::string> work_allow, work_allow_private;
+  std::string work_ca_file;
+  std::size_t work_concurrency = limits::kWorkConcurrency;
+  Micros work_timeout_us = limits::kWorkTimeout;
+  std::uint32_t work_breaker_failures = limits::kBreakerFailures;
+  Micros work_breaker_open_us = limits::kBreakerOpen;
 };
 
 /// One row of the one table that makes the flags, the environment variables, the keys of the configuration

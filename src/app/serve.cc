@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -29,6 +30,7 @@
 #include "identity/password_pool.h"
 #include "identity/routes.h"
 #include "intake/embedded.h"
+#include "intake/http_work.h"
 #include "intake/routes.h"
 #include "intake/worker_pool.h"
 #include "journal/engine.h"
@@ -44,6 +46,7 @@ namespace {
 
 constexpr std::size_t kWorkerLoop = limits::kMaxHttpThreads;
 constexpr std::size_t kMainLoop = limits::kMaxHttpThreads + 1;
+constexpr std::size_t kHttpWorkerLoop = limits::kMaxHttpThreads + 4;
 constexpr std::size_t kLiveLoop = limits::kMaxLoops - 1;
 
 bool is_loopback(const std::string& host) {
@@ -87,6 +90,22 @@ intake::Seed random_seed() {
   intake::Seed seed{};
   CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(seed.data()), static_cast<int>(seed.size())) == 1);
   return seed;
+}
+
+/// A secret that stands on the one line of a file.
+Result<std::string> read_secret(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string secret(limits::kMaxSecretFileBytes + 1, '\0');
+  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  if (file.bad() || file.gcount() == 0)
+    return Error{ErrorCode::kInternal, fmt::format("cannot read {}", path)};
+  secret.resize(static_cast<std::size_t>(file.gcount()));
+  if (secret.size() > limits::kMaxSecretFileBytes)
+    return invalid_argument(fmt::format("{} is too large", path));
+  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
+  if (secret.find('\n') != std::string::npos)
+    return invalid_argument(fmt::format("{} has several lines", path));
+  return secret;
 }
 
 ops::LiveSample live_sample(const intake::Metrics& metrics) {
@@ -140,6 +159,7 @@ class Process {
 
   Status start() {
     started_us_ = clock_.steady_us();
+    if (Status made = make_http_work(); !made) return made;
     if (Status opened = open_storage(); !opened) return opened;
     if (Status made = make_outside_tokens(); !made) return made;
     http::Router router = make_router();
@@ -161,15 +181,26 @@ class Process {
 
     intake::WorkerOptions worker_options;
     worker_options.workers = options_.workers;
+    worker_options.work = intake::WorkKind::kCapacity;
     worker_options.visibility_us = options_.visibility_us;
     worker_options.random_seed = static_cast<std::uint64_t>(clock_.wall().us);
     workers_ = std::make_unique<intake::WorkerPool>(*service_, given_work_ == nullptr ? work_ : *given_work_,
                                                     clock_, kWorkerLoop, worker_options);
 
+    if (http_work_ != nullptr) {
+      worker_options.workers = options_.work_concurrency;
+      worker_options.work = intake::WorkKind::kHttp;
+      worker_options.batch = 1;  // a call that hangs holds up nobody else
+      ++worker_options.random_seed;
+      http_workers_ = std::make_unique<intake::WorkerPool>(*service_, *http_work_, clock_, kHttpWorkerLoop,
+                                                           worker_options);
+    }
+
     if (issuer_keys_ != nullptr) issuer_keys_->start();
     engine_->start();
     passwords_->start();
     workers_->start();
+    if (http_workers_ != nullptr) http_workers_->start();
     server_->start();
     live_sampler_ = std::make_unique<ops::LiveSampler>(
         clock_, live_sampling(), [this] { return live_feed_.behind(); }, [this] { live_feed_.serve(); },
@@ -198,6 +229,10 @@ class Process {
     live_sampler_->stop();  // while the engine answers, and before the loops it visits are gone
     server_->drain(limits::kDrainTimeout / 2);
     workers_->stop(limits::kDrainTimeout / 4);
+    if (http_workers_ != nullptr) {
+      http_workers_->stop(limits::kDrainTimeout / 4);
+      http_work_->stop();  // what still runs is called again after the next start, with the same key
+    }
     engine_->stop();
   }
 
@@ -224,6 +259,29 @@ class Process {
                           {"durationUs", entry.took_us},
                           {"remote", entry.remote_address},
                           {"traceId", entry.trace_id}});
+  }
+
+  Status make_http_work() {
+    if (options_.work_url.empty()) return Ok{};
+    intake::HttpWorkOptions work;
+    work.url = options_.work_url;
+    work.secret = options_.work_secret;
+    if (!options_.work_secret_file.empty()) {
+      auto secret = read_secret(options_.work_secret_file);
+      if (!secret) return Error{secret.error().code, "work-secret-file: " + secret.error().message};
+      work.secret = std::move(*secret);
+    }
+    work.concurrency = options_.work_concurrency;
+    work.timeout_us = options_.work_timeout_us;
+    work.ca_file = options_.work_ca_file;
+    work.breaker.failures = options_.work_breaker_failures;
+    work.breaker.open_us = options_.work_breaker_open_us;
+    auto policy = clients::AddressPolicy::make(options_.work_allow, options_.work_allow_private);
+    if (!policy) return Error{policy.error().code, "work-allow: " + policy.error().message};
+    auto made = intake::HttpWork::make(std::move(work), std::move(*policy), clock_);
+    if (!made) return Error{made.error().code, "the http worker cannot start: " + made.error().message};
+    http_work_ = std::move(*made);
+    return Ok{};
   }
 
   Status open_storage() {
@@ -283,7 +341,7 @@ class Process {
                                         *passwords_, *throttle_, clock_,   options_.identity,
                                         options_.oidc.issuer};
     identity::add_routes(router, people);
-    intake::add_routes(router, {*service_, *gate_, options_.workers});
+    intake::add_routes(router, {*service_, *gate_, options_.workers, !options_.work_url.empty()});
     add_event_page(router, {*service_, people, !options_.tls_certificate_file.empty(), options_.demo});
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
@@ -332,9 +390,10 @@ class Process {
               done(std::move(out));
             },
             [this](UniqueFunction<void(std::string)> done) {
-              service_->metrics([done = std::move(done)](Result<intake::Metrics> metrics) mutable {
+              service_->metrics([this, done = std::move(done)](Result<intake::Metrics> metrics) mutable {
                 std::string out;
                 if (metrics) intake::append_metrics(out, *metrics);
+                if (http_work_ != nullptr) http_work_->append_metrics(out);
                 done(std::move(out));
               });
             }};
@@ -358,7 +417,8 @@ class Process {
   std::unique_ptr<journal::Engine> engine_;
   intake::CapacityWork work_;
   intake::Work* given_work_;  ///< instead, or null
-  std::unique_ptr<intake::WorkerPool> workers_;
+  std::unique_ptr<intake::HttpWork> http_work_;
+  std::unique_ptr<intake::WorkerPool> workers_, http_workers_;
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
   LimitReload limits_;
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end

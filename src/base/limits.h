@@ -38,9 +38,9 @@ inline constexpr std::size_t kMaxHeaderFields = 100;  ///< of one request; past 
 inline constexpr std::size_t kMaxPathSegments = 32;   ///< past it: 404
 inline constexpr std::size_t kMaxPathParameters = 8;  ///< of one route
 inline constexpr std::size_t kMaxChunkExtensionBytes =
-    4 * 1024;                                          ///< of one chunked body, together; past it: 400
-inline constexpr std::size_t kReadBytes = 64 * 1024;   ///< read from one connection at a time
-inline constexpr std::size_t kReceiveBuffers = 512;  ///< of an http thread with io_uring; a power of two
+    4 * 1024;                                         ///< of one chunked body, together; past it: 400
+inline constexpr std::size_t kReadBytes = 64 * 1024;  ///< read from one connection at a time
+inline constexpr std::size_t kReceiveBuffers = 512;   ///< of an http thread with io_uring; a power of two
 inline constexpr std::size_t kReceiveBufferBytes = 4096;
 inline constexpr std::size_t kMaxRefusing = 128;       ///< connections past kMaxConnections that are told why
 inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that still sends after the last answer
@@ -115,18 +115,28 @@ inline constexpr std::size_t kMaxRedriveScan = 10'000;     ///< dead letters loo
 inline constexpr std::uint32_t kMaxRedriveRate = 100'000;  ///< a second
 inline constexpr std::uint32_t kRedriveRate = 100;         ///< a second, when nothing is said
 inline constexpr std::uint32_t kRedriveStopAfter = 10;     ///< failures, when nothing is said
+inline constexpr std::size_t kMaxWorkConcurrency = 256;    ///< calls of the http worker at once
+inline constexpr std::size_t kWorkConcurrency = 16;
+inline constexpr Micros kWorkTimeout = 10 * kSecond;           ///< of one call
+inline constexpr std::size_t kMaxWorkAnswerBytes = 16 * 1024;  ///< of the backend
+inline constexpr std::size_t kMaxWorkCodeBytes = 64;           ///< its resultCode
+inline constexpr std::size_t kMaxWorkReasonBytes = 160;        ///< its reason; what is told with it fits too
+inline constexpr std::uint32_t kBreakerFailures = 10;          ///< in a row: the circuit opens
+inline constexpr Micros kBreakerOpen = 5 * kSecond;            ///< at first; doubled by each failed probe ...
+inline constexpr Micros kMaxBreakerOpen = 60 * kSecond;        ///< ... up to this
+inline constexpr std::size_t kMinSecretBytes = 32;             ///< of a secret that signs calls
+inline constexpr std::size_t kMaxSecretFileBytes = 4 * 1024;
 inline constexpr std::size_t kMaxRankScan = 1'000;  ///< how far the position of a redriven request is told
 
 // ops
-inline constexpr std::size_t kMaxAuditEntries = 100'000;    ///< the newest are kept
-inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;  ///< of "before" and of "after"; past it: cut
-inline constexpr std::size_t kMaxAuditScan = 10'000;        ///< entries looked at for one page
-inline constexpr std::size_t kLivePoints = 900;                 ///< of the live series, one a second
-inline constexpr std::size_t kMaxLiveListeners = 100;           ///< past it: 503
-inline constexpr std::size_t kLivePieceBytes =
-    24 * 1024;  ///< of a listener's history sent at once; two fit its backlog
-inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;   ///< between those pieces
-inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;    ///< whether a listener's token is still good
+inline constexpr std::size_t kMaxAuditEntries = 100'000;       ///< the newest are kept
+inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;   ///< of "before" and of "after"; past it: cut
+inline constexpr std::size_t kMaxAuditScan = 10'000;           ///< entries looked at for one page
+inline constexpr std::size_t kLivePoints = 900;                ///< of the live series, one a second
+inline constexpr std::size_t kMaxLiveListeners = 100;          ///< past it: 503
+inline constexpr std::size_t kLivePieceBytes = 24 * 1024;      ///< of a history sent at once; two fit a backlog
+inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;  ///< between those pieces
+inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;   ///< whether a listener's token is still good
 
 // identity
 inline constexpr Micros kHeldTokenCheckEvery = 10 * kSecond;  ///< whether who waits for an answer still may

@@ -60,6 +60,7 @@ struct PutEvent {
   Timestamp closes_at;  ///< unset: never closes
   Policy policy = Policy::kFirstCome;
   Actor actor{};
+  std::optional<WorkKind> work = {};  ///< absent: as it is; of a new one: capacity
 };
 struct EventView {
   std::string event_id;
@@ -72,6 +73,7 @@ struct EventView {
   Policy policy = Policy::kFirstCome;
   bool created = false;                  ///< put_event: made by this call
   EventPhase phase = EventPhase::kOpen;  ///< when it was asked
+  WorkKind work = WorkKind::kCapacity;
 
   std::uint64_t taken() const { return capacity_total - capacity_remaining; }
 };
@@ -97,7 +99,8 @@ enum class AttemptOutcome : std::uint8_t {
   kRejected,
   kFailed,
   kTimedOut,
-  kWorkerStopped
+  kWorkerStopped,
+  kReturned  ///< given back without having been tried
 };
 struct Attempt {
   std::uint64_t attempt = 0;  ///< counts from 1, over redrives
@@ -267,6 +270,7 @@ struct Receive {
   Micros wait_us = 0;                   ///< long poll: at most limits::kLongPoll
   Micros visibility_us = 30 * kSecond;  ///< how long the deliveries stay away from other workers
   std::uint64_t poller = 0;             ///< who asks: names its polls for end_receives()
+  std::optional<WorkKind> work = {};    ///< only events of this kind; absent: of any
 };
 /// A request handed to a worker. A place is already kept for it: what is left is the work itself.
 struct Delivery {
@@ -281,13 +285,14 @@ enum class WorkResult : std::uint8_t {
   kReject,   ///< NON_RETRYABLE: REJECTED with `result_code`, the place is given back
   kInvalid,  ///< NON_RETRYABLE: FAILED_FINAL / FAILED_INVALID_MESSAGE, the place is given back
   kRetry,    ///< RETRYABLE: again after a backoff, or a dead letter when the last try is used up
+  kReturn,   ///< not its fault: again after a backoff, and this delivery does not count as a try
 };
 struct Outcome {
   Receipt receipt;
   WorkResult result = WorkResult::kSucceed;
-  ResultCode result_code = ResultCode::kNone;  ///< with kReject: kRejectedCapacity or kRejectedClosed
+  ResultCode result_code = ResultCode::kNone;  ///< with kReject: one of kRejected...
   std::string reason;                          ///< for the status log; at most limits::kMaxReasonBytes
-  Micros retry_after_us = 0;                   ///< with kRetry: the backoff, with its jitter already drawn
+  Micros retry_after_us = 0;  ///< with kRetry and kReturn: the backoff, with its jitter already drawn
 };
 enum class Ack : std::uint8_t {
   kApplied,

@@ -20,6 +20,7 @@ std::string audit_json(const EventView& event) {
   json.open_object().member("title", event.title).member("capacityTotal", event.capacity_total);
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
+  if (event.work != WorkKind::kCapacity) json.member("work", name(event.work));
   json.close_object();
   return out;
 }
@@ -154,6 +155,8 @@ class EmbeddedService::ReceiveTask final : public journal::Task {
   }
   bool has_deliveries() const { return !deliveries_.empty(); }
   std::uint64_t poller() const { return command_.poller; }
+  /// 0: any; else one more than the kind of work that is asked for.
+  std::size_t kind() const { return command_.work ? static_cast<std::size_t>(*command_.work) + 1 : 0; }
 
   void finish() override {
     using Reply = Result<std::vector<Delivery>>;
@@ -410,17 +413,26 @@ void EmbeddedService::wake_waiting(journal::Turn& turn, std::uint64_t request_nu
 }
 
 void EmbeddedService::serve_receivers(journal::Turn& turn) {
-  something_new_ = false;
   served_at_ = turn.now();
-  while (!receivers_.empty()) {
-    ReceiveTask& task = *receivers_.begin()->second;
+  // Polls for different kinds of work do not wait for one another; those for one kind are served in turn
+  // until there is nothing for one of them.
+  std::array<bool, kWorkKinds + 1> nothing{};
+  bool again = false;
+  for (auto it = receivers_.begin(); it != receivers_.end();) {
+    const auto here = it++;
+    ReceiveTask& task = *here->second;
+    if (nothing[task.kind()]) continue;
     const bool decided = task.deliver(turn);
     // Refusals without a delivery: the rest of them at the next chance, so that one turn stays short.
-    something_new_ = decided;
-    if (!task.has_deliveries()) return;
-    receivers_.erase(receivers_.begin());
+    again = again || (decided && !task.has_deliveries());
+    if (!task.has_deliveries()) {
+      nothing[task.kind()] = true;
+      continue;
+    }
+    receivers_.erase(here);
     turn.release(task);
   }
+  something_new_ = again;
 }
 
 void EmbeddedService::end_of_batch(journal::Turn& turn, bool may_write) {

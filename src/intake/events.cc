@@ -22,6 +22,8 @@ std::uint64_t unzigzag(std::uint64_t coded, std::uint64_t before) {
   return before + ((coded >> 1) ^ (0 - (coded & 1)));
 }
 
+bool has_due(Ending ending) { return ending == Ending::kRetry || ending == Ending::kReturned; }
+
 class Encoder {
  public:
   explicit Encoder(std::string& out) : w_(out) {}
@@ -61,7 +63,7 @@ class Encoder {
     w_.varint(e.items.size());
     for (const auto& item : e.items) {
       number(item.number, 4, static_cast<unsigned>(item.ending) << 1 | (item.reason.empty() ? 0u : 1u));
-      if (item.ending == Ending::kRetry) time(item.due);
+      if (has_due(item.ending)) time(item.due);
       if (!item.reason.empty()) w_.string(item.reason);
     }
   }
@@ -111,6 +113,11 @@ class Encoder {
     w_.string(e.by);
     w_.string(e.reason);
     numbers(e.numbers);
+  }
+  void operator()(const WorkSet& e) {
+    time(e.at);
+    w_.varint(e.event);
+    w_.u8(static_cast<std::uint8_t>(e.work));
   }
 
  private:
@@ -182,10 +189,10 @@ class Decoder {
     e.at = time();
     e.items.resize(count());
     for (auto& item : e.items) {
-      item.number = number(4, static_cast<unsigned>(Ending::kRetry) << 1 | 1);
+      item.number = number(4, static_cast<unsigned>(Ending::kReturned) << 1 | 1);
       item.ending = static_cast<Ending>(kind_ >> 1);
       const bool has_reason = (kind_ & 1) != 0;
-      if (item.ending == Ending::kRetry) item.due = time();
+      if (has_due(item.ending)) item.due = time();
       if (has_reason) item.reason = text(kMaxBodyBytes);
       require(has_reason == !item.reason.empty());
     }
@@ -262,6 +269,15 @@ class Decoder {
     e.numbers = numbers(1);
     return e;
   }
+  WorkSet work_set() {
+    WorkSet e;
+    e.at = time();
+    e.event = index();
+    const std::uint8_t work = r_.u8();
+    require(work < kWorkKinds);
+    e.work = static_cast<WorkKind>(work);
+    return e;
+  }
   bool done() const { return valid_ && r_.done(); }
 
  private:
@@ -332,14 +348,16 @@ Event decode_with(Decoder& d, std::uint8_t type) {
       return d.redriven();
     case 12:
       return d.redrive_ended();
-    default:
+    case 13:
       return d.discarded();
+    default:
+      return d.work_set();
   }
 }
 
 }  // namespace
 
-static_assert(std::variant_size_v<Event> == 13,
+static_assert(std::variant_size_v<Event> == 14,
               "a new event: its number is its place, so it goes to the end");
 
 void encode(const Event& event, std::string& out) { std::visit(Encoder(out), event); }

@@ -7,21 +7,24 @@
 // Layout of a payload (base/bytes.h: integers little-endian; `varint` LEB128; `str` a varint length and the
 // bytes; `time` 8 bytes, microseconds since 1970, signed):
 //   1 Seeded     seed[16]
-//   2 EventPut   time at, varint event, str id, str title, varint capacity, time opens, time closes, u8
-//   policy 3 Accepted   time at, varint number, varint event, str user, str body 4 Paused     time at, u8
-//   paused (0 or 1) 5 Received   time at, time until, varint n, n * item            kind: Verdict, 2 bits 6
-//   Completed  time at, varint n, n * item                        kind: Ending, 3 bits, then 1 bit
-//   has_reason;
-//                                                                   kRetry: time due; has_reason: str reason
+//   2 EventPut   time at, varint event, str id, str title, varint capacity, time opens, time closes,
+//                u8 policy
+//   3 Accepted   time at, varint number, varint event, str user, str body
+//   4 Paused     time at, u8 paused (0 or 1)
+//   5 Received   time at, time until, varint n, n * item            kind: Verdict, 2 bits
+//   6 Completed  time at, varint n, n * item                        kind: Ending, 3 bits, then 1 bit
+//                after it, kRetry and kReturned: time due;          has_reason
+//                has_reason: str reason
 //   7 Due        time at, varint n, n * item                        kind: DueKind, 3 bits
 //   8 Extended   time at, time until, varint n, n * item            kind: none
 //   9 Retired    time at, varint event, varint n
-//  10 RedriveStarted  time at, varint id, varint event + 1 or 0, u8 named (0 or 1), varint n, n * item, u8
-//                     failure class, str reason, time dead before, varint rate, varint stop after, varint
-//                     matching, time until, varint until's number            kind of items: none
+//  10 RedriveStarted  time at, varint id, varint event + 1 or 0, u8 named (0 or 1), varint n, n * item,
+//                     u8 failure class, str reason, time dead before, varint rate, varint stop after,
+//                     varint matching, time until, varint until's number            kind of items: none
 //  11 Redriven   time at, time looked at up to, varint its number, varint n, n * item     kind: none
 //  12 RedriveEnded    time at, u8 state
 //  13 Discarded  time at, str by, str reason, varint n, n * item          kind: none
+//  14 WorkSet    time at, varint event, u8 work
 // An item starts with a varint (zigzag(number - number before) << bits of kind) | kind, the number before the
 // first being 0; lists are at most limits::kMaxItemsPerRecord long when written, any length when read.
 
@@ -92,6 +95,8 @@ enum class Ending : std::uint8_t {
   kInvalid = 3,
   kDeadLetter = 4,  ///< to be retried, but the last try is used up
   kRetry = 5,       ///< delayed until `due`; the place stays kept
+  kRejectedByWork = 6,
+  kReturned = 7,  ///< as kRetry, but it does not count as a try
 };
 struct Completed {
   struct Item {
@@ -166,10 +171,18 @@ struct Discarded {
   std::vector<std::uint64_t> numbers;
 };
 
+/// What is done for those who get a place of an event; kCapacity until said otherwise. Deliveries that are
+/// out are not changed by it.
+struct WorkSet {
+  Timestamp at;
+  std::uint32_t event = 0;
+  WorkKind work = WorkKind::kCapacity;
+};
+
 /// Texts are views: into the command that an event was decided from, or into the payload it was decoded from.
 /// An event lives no longer than those.
 using Event = std::variant<Seeded, EventPut, Accepted, Paused, Received, Completed, Due, Extended, Retired,
-                           RedriveStarted, Redriven, RedriveEnded, Discarded>;
+                           RedriveStarted, Redriven, RedriveEnded, Discarded, WorkSet>;
 /// decide() appends. Clear and use it again, and deciding allocates nothing for it.
 using Events = std::vector<Event>;
 

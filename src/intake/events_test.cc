@@ -119,6 +119,17 @@ std::vector<Golden> golden() {
        "03616461"
        "026e6f"
        "010e"},
+      {WorkSet{kAt, 300, WorkKind::kHttp}, 14,
+       "0807060504030201"
+       "ac02"
+       "01"},
+      {Completed{kAt, {{9, Ending::kRejectedByWork, {}, "no"}, {7, Ending::kReturned, kLater, ""}}}, 6,
+       "0807060504030201"
+       "02"
+       "ad02"
+       "026e6f"
+       "3e"
+       "1817161514131211"},
   };
 }
 
@@ -168,12 +179,12 @@ TEST(Events, values_out_of_range_are_refused) {
       {5, time + time + std::string("\1\x0b", 2)},                                // verdict 3
       {5, time + time + std::string("\1\x04", 2)},                                // number before 1
       {5, time + time + "\xff\xff\xff\xff\x0f\x08"},         // a list longer than its bytes
-      {6, time + std::string("\1\x2c", 2)},                  // ending 6
       {6, time + std::string("\1\x21\0", 3)},                // a reason that is none
       {7, time + std::string("\1\x15", 2)},                  // kind 5
       {9, time + std::string("\0\0", 2)},                    // nothing retired
       {12, time + '\x01'},                                   // an end that is none
       {13, time + std::string("\0\0\0", 3)},                 // nothing discarded
+      {14, time + std::string("\0\2", 2)},                   // work of kind 2
       {9, time + std::string("\xff\xff\xff\xff\x7f\1", 6)},  // an index past 32 bits
   };
   for (const auto& [number, payload] : bad)
@@ -187,7 +198,8 @@ TEST(Events, tell_which_requests_they_change) {
     return numbers;
   };
   using Numbers = std::vector<std::uint64_t>;
-  const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3}, {}, {}, {7}, {}, {}};
+  const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3},
+                              {}, {}, {7},   {}, {},         {},        {9, 7}};
   const auto all = golden();
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(changed(all[i].event), expected[i]);
 }

@@ -43,6 +43,8 @@ std::string_view reason_of(const Note& note) {
       return "its worker stopped";
     case Note::Cause::kLast:
       return {};  // as it was told while it was the last
+    case Note::Cause::kReturned:
+      return "returned without a try";
   }
   CHECK(false);
 }
@@ -56,6 +58,8 @@ AttemptOutcome outcome_of(Note::Cause cause) {
       return AttemptOutcome::kTimedOut;
     case Note::Cause::kRestart:
       return AttemptOutcome::kWorkerStopped;
+    case Note::Cause::kReturned:
+      return AttemptOutcome::kReturned;
   }
   CHECK(false);
 }
@@ -150,11 +154,14 @@ Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events
   } else if (s.events.size() >= s.config.max_events) {
     return Error{ErrorCode::kOverloaded, "there are too many events", kRetryWhenFullSeconds};
   }
+  const auto index = created ? static_cast<std::uint32_t>(s.events.size()) : found->second;
+  const WorkKind work_before = created ? WorkKind::kCapacity : before->work;
+  const WorkKind work = command.work.value_or(work_before);
   if (before == nullptr || !same(*before, command)) {
-    const auto index = created ? static_cast<std::uint32_t>(s.events.size()) : found->second;
     out.emplace_back(EventPut{now, index, command.event_id, command.title, command.capacity_total,
                               command.opens_at, command.closes_at, command.policy});
   }
+  if (work != work_before) out.emplace_back(WorkSet{now, index, work});
   const std::uint64_t taken = created ? 0 : before->taken();
   return EventView{command.event_id,
                    command.title,
@@ -164,7 +171,8 @@ Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events
                    command.closes_at,
                    command.policy,
                    created,
-                   phase_at(now, command.opens_at, command.closes_at)};
+                   phase_at(now, command.opens_at, command.closes_at),
+                   work};
 }
 
 QueueStats Machine::decide_paused(bool paused, Timestamp now, Events& out) const {
@@ -185,7 +193,8 @@ EventView MachineState::view(const EventState& e, Timestamp now) const {
           e.closes_at,
           e.policy,
           false,
-          phase_at(now, e.opens_at, e.closes_at)};
+          phase_at(now, e.opens_at, e.closes_at),
+          e.work};
 }
 
 std::vector<StatusLogEntry> MachineState::status_log(std::uint64_t number, const Record& r) const {
@@ -378,7 +387,9 @@ QueueStats MachineState::stats(Timestamp now) const {
 
 QueueStats Machine::queue_stats(Timestamp now) const { return state_->stats(now); }
 
-bool Machine::has_due_work() const { return !state_->paused && !state_->ready.empty(); }
+bool Machine::has_due_work() const {
+  return !state_->paused && !(state_->ready[0].empty() && state_->ready[1].empty());
+}
 
 bool Machine::has(std::uint64_t number) const { return state_->requests.find(number) != nullptr; }
 

@@ -24,12 +24,20 @@ struct Line {
 /// Goes through what can be done, oldest first over all lines, without looking at those that are blocked.
 class Lines {
  public:
-  explicit Lines(const MachineState& s) : s_(s), unopened_(s.ready.begin()) {}
+  Lines(const MachineState& s, std::optional<WorkKind> kind) : s_(s) {
+    for (std::size_t k = 0; k < kWorkKinds; ++k) {
+      const bool wanted = !kind || static_cast<std::size_t>(*kind) == k;
+      unopened_[k] = {wanted ? s.ready[k].begin() : s.ready[k].end(), s.ready[k].end()};
+    }
+  }
 
-  /// The next number, or 0. Then one of took_*() tells what became of it.
+  /// The next number, or 0. Then took() tells what became of it.
   std::uint64_t next() {
-    if (unopened_ != s_.ready.end() && (open_.empty() || unopened_->first < open_.front().first)) {
-      const std::uint32_t index = (unopened_++)->second;
+    Unopened& oldest = *std::min_element(
+        unopened_.begin(), unopened_.end(),
+        [](const auto& a, const auto& b) { return !a.done() && (b.done() || a.at->first < b.at->first); });
+    if (!oldest.done() && (open_.empty() || oldest.at->first < open_.front().first)) {
+      const std::uint32_t index = (oldest.at++)->second;
       const EventState& event = *s_.events[index];
       lines_.push_back(
           {index, &event, event.visible.begin(), event.redriven.begin(), event.head, event.kept()});
@@ -77,8 +85,13 @@ class Lines {
     std::push_heap(open_.begin(), open_.end(), std::greater<>());
   }
 
+  struct Unopened {
+    MachineState::Ready::const_iterator at, end;
+    bool done() const { return at == end; }
+  };
+
   const MachineState& s_;
-  std::set<std::pair<std::uint64_t, std::uint32_t>>::const_iterator unopened_;
+  std::array<Unopened, kWorkKinds> unopened_;
   std::vector<Line> lines_;
   std::vector<std::pair<std::uint64_t, std::size_t>>
       open_;  // a heap: the oldest number in front, and its line
@@ -117,17 +130,27 @@ Timestamp deadline(Timestamp now, Micros visibility_us) {
   return now + std::clamp<Micros>(visibility_us, 0, limits::kMaxVisibility);
 }
 
+Ending ending_of(ResultCode rejected) {
+  switch (rejected) {
+    case ResultCode::kRejectedCapacity:
+      return Ending::kRejectedCapacity;
+    case ResultCode::kRejectedClosed:
+      return Ending::kRejectedClosed;
+    default:
+      CHECK(rejected == ResultCode::kRejectedByWork);
+      return Ending::kRejectedByWork;
+  }
+}
+
 Completed::Item item_of(const MachineState& s, std::uint64_t number, const Record& r, const Outcome& outcome,
                         Timestamp now) {
   Completed::Item item{number, Ending::kSucceeded, {}, cut_reason(outcome.reason)};
+  const Timestamp retry_at = now + std::clamp<Micros>(outcome.retry_after_us, 0, limits::kMaxRetryDelay);
   switch (outcome.result) {
     case WorkResult::kSucceed:
       break;
     case WorkResult::kReject:
-      CHECK(outcome.result_code == ResultCode::kRejectedCapacity ||
-            outcome.result_code == ResultCode::kRejectedClosed);
-      item.ending = outcome.result_code == ResultCode::kRejectedClosed ? Ending::kRejectedClosed
-                                                                       : Ending::kRejectedCapacity;
+      item.ending = ending_of(outcome.result_code);
       break;
     case WorkResult::kInvalid:
       item.ending = Ending::kInvalid;
@@ -135,8 +158,12 @@ Completed::Item item_of(const MachineState& s, std::uint64_t number, const Recor
     case WorkResult::kRetry:
       item.ending = is_last_try(s, number, r) ? Ending::kDeadLetter : Ending::kRetry;
       if (item.ending == Ending::kRetry) {
-        item.due = now + std::clamp<Micros>(outcome.retry_after_us, 0, limits::kMaxRetryDelay);
+        item.due = retry_at;
       }
+      break;
+    case WorkResult::kReturn:
+      item.ending = Ending::kReturned;
+      item.due = retry_at;
       break;
   }
   return item;
@@ -187,11 +214,11 @@ void append_retired(const MachineState& s, Timestamp now, std::size_t budget, Ev
 std::vector<Delivery> Machine::decide(const Receive& command, Timestamp now, Events& out) const {
   const MachineState& s = *state_;
   std::vector<Delivery> deliveries;
-  if (s.paused || s.ready.empty()) return deliveries;
+  if (s.paused) return deliveries;
   Received event{now, deadline(now, command.visibility_us), {}};
   const std::size_t max = std::min<std::size_t>(command.max, limits::kMaxReceive);
   std::size_t finished = 0;
-  Lines lines(s);
+  Lines lines(s, command.work);
   while (const std::uint64_t number = lines.next()) {
     const Record& r = s.requests.at(number);
     const Verdict verdict = lines.verdict(r);

@@ -108,7 +108,7 @@ std::uint64_t MachineState::hash(const EventState& e) const {
                              static_cast<std::uint64_t>(e.opens_at.us),
                              static_cast<std::uint64_t>(e.closes_at.us)};
   for (std::size_t i = 1; i < e.retired.size(); ++i) words[4 + i] = e.retired[i];
-  words[11] = static_cast<std::uint64_t>(e.policy);
+  words[11] = static_cast<std::uint64_t>(e.policy) | static_cast<std::uint64_t>(e.work) << 8;
   return hash_words(words, kEvent);
 }
 

@@ -17,6 +17,7 @@ struct Final {
 constexpr Final kSuccess{RequestStatus::kSucceeded, ResultCode::kSuccess, FailureClass::kNone};
 constexpr Final kFull{RequestStatus::kRejected, ResultCode::kRejectedCapacity, FailureClass::kNonRetryable};
 constexpr Final kTooLate{RequestStatus::kRejected, ResultCode::kRejectedClosed, FailureClass::kNonRetryable};
+constexpr Final kRefused{RequestStatus::kRejected, ResultCode::kRejectedByWork, FailureClass::kNonRetryable};
 constexpr Final kInvalid{RequestStatus::kFailedFinal, ResultCode::kFailedInvalidMessage,
                          FailureClass::kNonRetryable};
 constexpr Final kDead{RequestStatus::kFailedFinal, ResultCode::kFailedRetriesExhausted,
@@ -34,7 +35,10 @@ Final final_of(Ending ending) {
       return kInvalid;
     case Ending::kDeadLetter:
       return kDead;
+    case Ending::kRejectedByWork:
+      return kRefused;
     case Ending::kRetry:
+    case Ending::kReturned:
       break;
   }
   CHECK(false);
@@ -114,14 +118,19 @@ class Evolver {
     for (const auto& item : e.items) {
       Change change(*this, item.number);
       CHECK(change.r.where == Where::kInFlight);
-      if (item.ending != Ending::kRetry) {
+      const bool returned = item.ending == Ending::kReturned;
+      if (item.ending != Ending::kRetry && !returned) {
         finish(change, final_of(item.ending), e.at, item.reason);
         continue;
       }
       leave(change);
       enter(change, Where::kDelayed, item.due);
-      change.r.failure = FailureClass::kRetryable;
-      add_attempt(change, e.at, Note::Cause::kRetry, item.reason);
+      add_attempt(change, e.at, returned ? Note::Cause::kReturned : Note::Cause::kRetry, item.reason);
+      if (returned) {
+        ++note(change).receive_base;
+      } else {
+        change.r.failure = FailureClass::kRetryable;
+      }
     }
     index_touched();
   }
@@ -197,6 +206,16 @@ class Evolver {
     s_.redrive->state = e.state;
     s_.redrive->finished_at = e.at;
     s_.digest += s_.hash_redrive();
+  }
+  void operator()(const WorkSet& e) {
+    CHECK(e.event < s_.events.size());
+    EventState& event = *s_.events[e.event];
+    s_.digest -= s_.hash(event);
+    // Out of the index of the one kind, into that of the other.
+    if (event.ready_key != 0) s_.ready_of(event.work).erase({std::exchange(event.ready_key, 0), e.event});
+    event.work = e.work;
+    s_.digest += s_.hash(event);
+    s_.index(e.event);
   }
   void operator()(const Discarded& e) {
     for (const std::uint64_t number : e.numbers) {
@@ -416,7 +435,7 @@ void MachineState::index(std::uint32_t number) {
   const bool first_is_closed = first != 0 && is_closed_for(e, requests.at(first));
   const std::uint64_t next =
       next_in_line(first_visible, first, first_is_closed, e.kept(), e.taken(), e.capacity_total);
-  replace_in(ready, number, e.ready_key, next);
+  replace_in(ready_of(e.work), number, e.ready_key, next);
   // The oldest that waits: a retry is older than the line, but not always than one that was redriven.
   const bool retry_is_oldest = first_visible != 0 && (e.redriven.empty() || first_visible < first);
   replace_in(waiting, number, e.waiting_key, retry_is_oldest ? first_visible : first);

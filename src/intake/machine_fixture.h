@@ -26,7 +26,8 @@ inline std::string text(Verdict v) {
   return v == Verdict::kDelivered ? "delivered" : v == Verdict::kRejectedCapacity ? "full" : "late";
 }
 inline std::string text(Ending e) {
-  constexpr const char* kNames[] = {"succeeded", "full", "late", "invalid", "dead", "retry"};
+  constexpr const char* kNames[] = {"succeeded", "full",  "late",    "invalid",
+                                    "dead",      "retry", "refused", "returned"};
   return kNames[static_cast<std::size_t>(e)];
 }
 inline std::string text(DueKind k) {
@@ -64,6 +65,9 @@ struct Describe {
     return fmt::format("RedriveEnded {}", name(e.state));
   }
   std::string operator()(const Discarded& e) const { return numbers("Discarded", e.numbers); }
+  std::string operator()(const WorkSet& e) const {
+    return fmt::format("WorkSet {} {}", e.event, name(e.work));
+  }
 
   static std::string numbers(std::string out, const std::vector<std::uint64_t>& all) {
     for (const std::uint64_t number : all) out += fmt::format(" {}", number);

@@ -13,7 +13,8 @@
 namespace spillway::intake {
 namespace {
 
-constexpr std::uint8_t kSnapshotVersion = 2;         // 1, from before there were redrives, is read as well
+// Read as well: 1, from before there were redrives; 2, from before events had kinds of work.
+constexpr std::uint8_t kSnapshotVersion = 3;
 constexpr std::size_t kBlockBytes = 64 * 1024;       // written when it has grown to this
 constexpr std::size_t kMaxBlockBytes = 1024 * 1024;  // what is taken at most
 
@@ -91,6 +92,7 @@ void write_event(ByteWriter w, const EventState& e) {
   w.i64(e.closes_at.us);
   w.u8(static_cast<std::uint8_t>(e.policy));
   for (const std::uint64_t n : e.retired) w.varint(n);
+  w.u8(static_cast<std::uint8_t>(e.work));
 }
 
 void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, const Record& r, Seal& seal) {
@@ -214,7 +216,9 @@ class Loader {
     const std::uint8_t policy = r.u8();
     event->policy = static_cast<Policy>(policy);
     for (std::uint64_t& n : event->retired) n = r.varint();
-    if (!ok() || policy != static_cast<std::uint8_t>(Policy::kFirstCome)) return false;
+    const std::uint8_t work = version_ >= 3 ? r.u8() : 0;
+    event->work = static_cast<WorkKind>(work);
+    if (!ok() || work >= kWorkKinds || policy != static_cast<std::uint8_t>(Policy::kFirstCome)) return false;
     if (!s_.event_index.emplace(event->id, static_cast<std::uint32_t>(s_.events.size())).second) return false;
     s_.events.push_back(std::move(event));
     return true;
@@ -257,7 +261,7 @@ class Loader {
   }
 
   static bool fits(std::uint8_t status, std::uint8_t result, std::uint8_t where, std::uint8_t failure) {
-    if (status < 2 || status > 6 || result > 6 || where > 5 || failure > 2) return false;
+    if (status < 2 || status > 6 || result > 7 || where > 5 || failure > 2) return false;
     const auto s = static_cast<RequestStatus>(status);
     const auto w = static_cast<Where>(where);
     return (s == RequestStatus::kQueued) == (w == Where::kLine || w == Where::kRedriven) &&
@@ -272,7 +276,7 @@ class Loader {
       const std::string_view reason = r.string();
       const Timestamp started{version_ >= 2 ? r.i64() : 0};
       seal_.add(started);
-      if (cause > 3) return false;
+      if (cause > 4) return false;
       notes.attempts.push_back({at, static_cast<Note::Cause>(cause), std::string(reason), started});
     }
     notes.final_reason = r.string();

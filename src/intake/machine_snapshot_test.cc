@@ -157,5 +157,36 @@ TEST(MachineSnapshot, those_of_version_1_are_read) {
   EXPECT_EQ(describe(events), "Redriven 1");
 }
 
+/// Written by the program as it was before events had kinds of work: one in flight after a redrive, one given
+/// up in flight, one in line.
+TEST(MachineSnapshot, those_of_version_2_are_read) {
+  constexpr std::string_view kHex =
+      "4a0100000201000102030405060708090a0b0c0d0e0f000301030101450a7469746c65206f6620450200000000000000"
+      "0000000000000000000100000000000000010040c2a7281765060040d4212917650600c097eb2a176506000203000100"
+      "03616e6e027b7d010140cbe428176506000304627573790089d528176506000000010140d421291765060001010089d5"
+      "281765060040cbe42817650600009212291765060004627573790002008004b728176506000000000000000000000000"
+      "000000000000020000000362656e00000300c046c6281765060000000000000000000000000000000000000200000003"
+      "63617400000101ffffffff000000000000000000000000640000000a0000000101010100000040cbe4281765060040cb"
+      "e42817650600d076032917650600c04f0329176506000000000000000000aefd5a9a80606ff276f5d4a32e4367c4";
+  std::string bytes;
+  for (std::size_t i = 0; i < kHex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16)));
+  }
+  Machine loaded(MachineConfig{.max_receive_count = 1});
+  std::size_t from = 0;
+  ASSERT_TRUE(loaded
+                  .load([&](char* into, std::size_t size) {
+                    if (size > bytes.size() - from) return false;
+                    bytes.copy(into, size, from);
+                    from += size;
+                    return true;
+                  })
+                  .ok());
+  EXPECT_EQ(loaded.digest(), 0xf26f60809a5afdae);
+  EXPECT_EQ(loaded.event("E")->work, WorkKind::kCapacity);
+  EXPECT_EQ(loaded.request_detail(id(1))->redrives, 1u);
+  EXPECT_EQ(loaded.queue_stats(at(10)).in_flight, 1u);
+}
+
 }  // namespace
 }  // namespace spillway::intake

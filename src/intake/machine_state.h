@@ -42,6 +42,7 @@ struct EventState {
   Timestamp opens_at;
   Timestamp closes_at;
   Policy policy = Policy::kFirstCome;
+  WorkKind work = WorkKind::kCapacity;
 
   std::uint64_t first = 0;           ///< its oldest kept request, or 0
   std::uint64_t last = 0;            ///< its newest kept, or 0
@@ -52,7 +53,7 @@ struct EventState {
   std::set<std::uint64_t> redriven;  ///< QUEUED again, without a place; all of them older than the line
 
   // Its keys in the indexes of the MachineState; 0 where it is not in one.
-  std::uint64_t ready_key = 0;
+  std::uint64_t ready_key = 0;  ///< in that of its work's kind
   std::uint64_t waiting_key = 0;
   std::int64_t purge_key = 0;
   bool touched = false;  ///< by the event that is being applied, and not indexed again yet
@@ -83,6 +84,7 @@ struct Note {
     kExpired = 1,
     kRestart = 2,
     kLast = 3,  ///< the last try before a redrive: noted by that
+    kReturned = 4,
   };
   Timestamp at;
   Cause cause = Cause::kRetry;
@@ -107,7 +109,8 @@ struct Notes {
   std::vector<Note> attempts;
   std::string final_reason;
   std::uint32_t attempts_dropped = 0;  ///< older ones
-  std::uint32_t receive_base = 0;      ///< the receive count at the last redrive: tries count from there
+  std::uint32_t receive_base =
+      0;  ///< deliveries that are no tries: those up to the last redrive, the returned
   std::uint32_t redrives = 0;
   std::vector<Round> rounds;
   std::optional<Discard> discard;
@@ -184,7 +187,8 @@ struct MachineState {
   std::map<std::int64_t, Lease> leases;                      ///< in flight, by deadline
   std::set<std::pair<std::int64_t, std::uint64_t>> delayed;  ///< (due, number)
   std::set<DeadKey> dead;
-  std::set<std::pair<std::uint64_t, std::uint32_t>> ready;    ///< (what could be done first, event)
+  using Ready = std::set<std::pair<std::uint64_t, std::uint32_t>>;
+  std::array<Ready, kWorkKinds> ready;  ///< by kind of work: (what could be done first, event)
   std::set<std::pair<std::uint64_t, std::uint32_t>> waiting;  ///< (oldest visible, blocked or not; event)
   std::set<std::pair<std::int64_t, std::uint32_t>>
       purgeable;  ///< (since when its oldest could be forgotten, event)
@@ -206,7 +210,8 @@ struct MachineState {
   /// Of a QUEUED one, from 1; nothing when it is too far from the front to be counted.
   std::optional<std::uint64_t> place_of(const EventState& event, std::uint64_t number,
                                         const Record& record) const;
-  /// Deliveries since it was taken, or since its last redrive.
+  Ready& ready_of(WorkKind kind) { return ready[static_cast<std::size_t>(kind)]; }
+  /// Deliveries since it was taken, or since its last redrive, without those that were returned.
   std::uint32_t tries(std::uint64_t number, const Record& record) const {
     return record.receive_count() - (record.has_notes ? notes.find(number)->second.receive_base : 0);
   }

@@ -46,7 +46,8 @@ void append_event(JsonWriter& json, const EventView& event) {
   json.member("taken", event.taken());
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
-  json.member("policy", name(event.policy)).member("state", name(event.phase)).close_object();
+  json.member("policy", name(event.policy)).member("work", name(event.work));
+  json.member("state", name(event.phase)).close_object();
 }
 
 std::string to_json(const EventView& event) {
@@ -137,7 +138,7 @@ Status check_body(const Request& request) {
   return check_json(request.body());
 }
 
-Result<PutEvent> read_event(const Request& request) {
+Result<PutEvent> read_event(const Request& request, bool has_http_work) {
   if (!is_path_id(request.param(0)))
     return invalid_argument("eventId must be 1 to 128 of A-Z a-z 0-9 . _ ~ -");
   JsonReader body(request.body());
@@ -150,6 +151,12 @@ Result<PutEvent> read_event(const Request& request) {
   command.closes_at = body.optional_time("closesAt");
   const auto policy = parse_policy(body.optional_string("policy", 32, std::string(name(Policy::kFirstCome))));
   if (!policy) body.refuse("policy must be FIRST_COME");
+  const std::string work = body.optional_string("work", 32, "");
+  command.work = parse_work(work);
+  if (!work.empty() && !command.work) body.refuse("work must be capacity or http");
+  if (command.work == WorkKind::kHttp && !has_http_work) {
+    body.refuse("work cannot be http: this server was started without --work-url");
+  }
   if (Status read = body.status(); !read) return read.error();
   command.policy = *policy;
   return command;
@@ -226,7 +233,7 @@ void stream_request(const RouteContext& context, const Request& request, Exchang
 // ---- For operators ----------------------------------------------------------------------------------------
 
 void put_event(const RouteContext& context, const Request& request, Actor actor, Exchange exchange) {
-  auto command = read_event(request);
+  auto command = read_event(request, context.has_http_work);
   if (!command) return exchange.fail(command.error());
   command->actor = std::move(actor);
   context.service.put_event(std::move(*command),

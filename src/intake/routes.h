@@ -10,7 +10,8 @@ namespace spillway::intake {
 struct RouteContext {
   Service& service;
   const identity::Gate& gate;
-  std::size_t workers = 0;  ///< of this deployment, running or paused
+  std::size_t workers = 0;     ///< of this deployment, running or paused
+  bool has_http_work = false;  ///< events may ask for it
 };
 
 void add_routes(http::Router&, RouteContext);

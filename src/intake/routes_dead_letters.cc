@@ -30,6 +30,8 @@ std::string_view name(AttemptOutcome outcome) {
       return "TIMED_OUT";
     case AttemptOutcome::kWorkerStopped:
       return "WORKER_STOPPED";
+    case AttemptOutcome::kReturned:
+      return "RETURNED";
   }
   CHECK(false);
 }

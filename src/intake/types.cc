@@ -84,6 +84,8 @@ std::string_view name(ResultCode code) {
       return "FAILED_RETRIES_EXHAUSTED";
     case ResultCode::kFailedInvalidMessage:
       return "FAILED_INVALID_MESSAGE";
+    case ResultCode::kRejectedByWork:
+      return "REJECTED_BY_WORK";
   }
   CHECK(false);
 }
@@ -104,6 +106,16 @@ std::string_view name(Policy policy) {
   switch (policy) {
     case Policy::kFirstCome:
       return "FIRST_COME";
+  }
+  CHECK(false);
+}
+
+std::string_view name(WorkKind kind) {
+  switch (kind) {
+    case WorkKind::kCapacity:
+      return "capacity";
+    case WorkKind::kHttp:
+      return "http";
   }
   CHECK(false);
 }
@@ -138,6 +150,13 @@ std::optional<RequestStatus> parse_status(std::string_view text) {
 
 std::optional<Policy> parse_policy(std::string_view text) {
   if (text == name(Policy::kFirstCome)) return Policy::kFirstCome;
+  return std::nullopt;
+}
+
+std::optional<WorkKind> parse_work(std::string_view text) {
+  for (const WorkKind each : {WorkKind::kCapacity, WorkKind::kHttp}) {
+    if (text == name(each)) return each;
+  }
   return std::nullopt;
 }
 

@@ -29,6 +29,7 @@ enum class ResultCode : std::uint8_t {
   kFailedIngestEnqueue = 4,
   kFailedRetriesExhausted = 5,
   kFailedInvalidMessage = 6,
+  kRejectedByWork = 7,  ///< the operator's backend said no, and gave no reason of this list
 };
 
 /// How far a redrive is. Durable numbers.
@@ -43,6 +44,13 @@ enum class FailureClass : std::uint8_t { kNone = 0, kRetryable = 1, kNonRetryabl
 
 /// Who gets the places. The numbers are durable.
 enum class Policy : std::uint8_t { kFirstCome = 1 };
+
+/// What is done for a request once it has a place. The numbers are durable.
+enum class WorkKind : std::uint8_t {
+  kCapacity = 0,  ///< nothing: the place is all there is to decide
+  kHttp = 1,      ///< the operator's backend is called, and decides
+};
+inline constexpr std::size_t kWorkKinds = 2;
 
 constexpr bool is_final(RequestStatus s) {
   return s == RequestStatus::kSucceeded || s == RequestStatus::kRejected || s == RequestStatus::kFailedFinal;
@@ -75,6 +83,8 @@ std::string_view name(FailureClass);
 std::string_view name(Policy);
 std::string_view name(EventPhase);    ///< "PENDING", "OPEN", "CLOSED"
 std::string_view name(RedriveState);  ///< "STOPPED_BY_FAILURES"
+std::string_view name(WorkKind);      ///< "capacity", "http"
+std::optional<WorkKind> parse_work(std::string_view);
 std::optional<RequestStatus> parse_status(std::string_view);
 std::optional<Policy> parse_policy(std::string_view);
 std::optional<FailureClass> parse_failure_class(std::string_view);  ///< "RETRYABLE", "NON_RETRYABLE"

@@ -32,6 +32,9 @@ TEST(Types, names_are_those_of_the_api_and_can_be_parsed) {
   EXPECT_EQ(parse_status(""), std::nullopt);
   EXPECT_EQ(parse_policy("FIRST_COME"), Policy::kFirstCome);
   EXPECT_EQ(parse_policy("LOTTERY"), std::nullopt);
+  for (const WorkKind kind : {WorkKind::kCapacity, WorkKind::kHttp}) EXPECT_EQ(parse_work(name(kind)), kind);
+  EXPECT_EQ(parse_work("sql"), std::nullopt);
+  EXPECT_EQ(name(ResultCode::kRejectedByWork), "REJECTED_BY_WORK");
 }
 
 TEST(Types, ids) {

@@ -11,6 +11,7 @@ namespace {
 constexpr Micros kPollAgain = 200 * kMillisecond;  ///< after the engine refused or failed
 constexpr Micros kReportEvery = 1 * kSecond;
 constexpr Micros kStopLook = 20 * kMillisecond;
+constexpr Micros kRoomLook = 20 * kMillisecond;  ///< at least, when the work has no room
 
 }  // namespace
 
@@ -51,37 +52,55 @@ void WorkerPool::run() {
 
     Micros wake_at = std::min(next_beat, reported_at_ + kReportEvery);
     if (stop_by != 0) wake_at = std::min(wake_at, now + kStopLook);
+    const WorkRoom room = work_.room(now);
+    const Micros room_at = busy_ < room.deliveries ? now : std::max(room.look_again_at_us, now + kRoomLook);
     for (const Worker& worker : pool_) {
-      if (!worker.polling && worker.in_hand == 0)
-        wake_at = std::min(wake_at, std::max(worker.poll_again_at, now));
+      if (!worker.busy()) wake_at = std::min(wake_at, std::max(worker.poll_again_at, room_at));
     }
     loop_.run_until([this, stop_by] { return stop_by_ != stop_by || (stop_by != 0 && calls_ == 0); },
                     std::max<Micros>(wake_at - now, 0),
                     [this, now, next_beat, beat_every, stop_by] {
-                      for (std::size_t i = 0; i < pool_.size(); ++i) {
-                        if (stop_by_ == 0 && !pool_[i].polling && pool_[i].in_hand == 0 &&
-                            now >= pool_[i].poll_again_at) {
-                          poll(i);
-                        }
-                      }
+                      poll_idle();
                       if (now + beat_every == next_beat) heartbeat();
-                      if (stop_by != 0 && !ending_) end_polls();
+                      if (stop_by != 0 && !ending_) end_polls([] {});
                     });
     report(false);
   }
   report(true);
 }
 
+void WorkerPool::poll_idle() {
+  held_back_ = false;
+  if (stop_by_ != 0) return;
+  const Micros now = clock_.steady_us();
+  const WorkRoom room = work_.room(now);
+  for (std::size_t i = 0; i < pool_.size(); ++i) {
+    if (pool_[i].busy() || now < pool_[i].poll_again_at) continue;
+    if (busy_ >= room.deliveries) {
+      held_back_ = true;
+      break;
+    }
+    poll(i);
+  }
+  // Polls that wait would bring what there is no room for any more.
+  if (room.deliveries == 0 && polling_ != 0 && !ending_) end_polls([this] { ending_ = false; });
+}
+
 void WorkerPool::poll(std::size_t worker) {
   pool_[worker].polling = true;
+  ++polling_;
+  ++busy_;
   const Receive command{.max = options_.batch,
                         .wait_us = options_.long_poll_us,
                         .visibility_us = options_.visibility_us,
-                        .poller = loop_.index()};
+                        .poller = loop_.index(),
+                        .work = options_.work};
   ++calls_;
   service_.receive(command, [this, worker](Result<std::vector<Delivery>> deliveries) {
     --calls_;
     pool_[worker].polling = false;
+    --polling_;
+    --busy_;
     if (!deliveries) {
       pool_[worker].poll_again_at = clock_.steady_us() + kPollAgain;
       log::warn("worker cannot receive", {{"worker", worker}, {"error", deliveries.error().message}});
@@ -97,6 +116,7 @@ void WorkerPool::begin(std::size_t worker, std::vector<Delivery> deliveries) {
     log::debug("batch started", {{"worker", worker}, {"requests", deliveries.size()}});
   }
   pool_[worker].in_hand = deliveries.size();
+  if (!deliveries.empty()) ++busy_;
   beginning_ = true;
   for (const Delivery& delivery : deliveries) {
     const std::uint64_t key = next_key_++;
@@ -106,7 +126,14 @@ void WorkerPool::begin(std::size_t worker, std::vector<Delivery> deliveries) {
   beginning_ = false;
   send_outcomes();
   // The next poll is staged in the same round as the outcomes and runs after them.
-  if (pool_[worker].in_hand == 0 && !pool_[worker].polling && stop_by_ == 0) poll(worker);
+  if (!pool_[worker].busy()) poll_next(worker);
+}
+
+void WorkerPool::poll_next(std::size_t worker) {
+  if (stop_by_ != 0) return;
+  const bool room = busy_ < work_.room(clock_.steady_us()).deliveries;
+  if (room && !held_back_) return poll(worker);
+  poll_idle();
 }
 
 void WorkerPool::end(std::uint64_t key, WorkEnd ended) {
@@ -124,11 +151,12 @@ void WorkerPool::end(std::uint64_t key, WorkEnd ended) {
   outcomes_.push_back(std::move(outcome));
   Worker& worker = pool_[item.worker];
   --worker.in_hand;
+  if (worker.in_hand == 0) --busy_;
   if (beginning_) return;
   send_outcomes();
   if (worker.in_hand == 0) {
     log::debug("batch finished", {{"worker", item.worker}});
-    if (!worker.polling && stop_by_ == 0) poll(item.worker);
+    if (!worker.polling) poll_next(item.worker);
   }
 }
 
@@ -161,10 +189,13 @@ void WorkerPool::heartbeat() {
   });
 }
 
-void WorkerPool::end_polls() {
+void WorkerPool::end_polls(UniqueFunction<void()> done) {
   ending_ = true;
   ++calls_;
-  service_.end_receives(loop_.index(), [this](Result<Ok>) { --calls_; });
+  service_.end_receives(loop_.index(), [this, done = std::move(done)](Result<Ok>) mutable {
+    --calls_;
+    done();
+  });
 }
 
 void WorkerPool::report(bool now) {

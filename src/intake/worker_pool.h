@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -17,6 +18,7 @@ namespace spillway::intake {
 
 struct WorkerOptions {
   std::size_t workers = 1;
+  std::optional<WorkKind> work = {};           ///< of which events; absent: of all
   std::uint32_t batch = limits::kWorkerBatch;  ///< deliveries of one receive
   Micros visibility_us = limits::kVisibility;  ///< heartbeats come three times as often
   Micros long_poll_us = limits::kLongPoll;
@@ -52,15 +54,19 @@ class WorkerPool {
     bool polling = false;
     std::size_t in_hand = 0;
     Micros poll_again_at = 0;  ///< steady; after an error
+    bool busy() const { return polling || in_hand != 0; }
   };
 
   void run();
+  /// Those who have nothing to do ask for work, as far as the work has room for them.
+  void poll_idle();
   void poll(std::size_t worker);
+  void poll_next(std::size_t worker);
   void begin(std::size_t worker, std::vector<Delivery> deliveries);
   void end(std::uint64_t key, WorkEnd);
   void send_outcomes();
   void heartbeat();
-  void end_polls();
+  void end_polls(UniqueFunction<void()> done);
   void report(bool now);
   Micros backoff_us(std::uint32_t receive_count);
 
@@ -82,7 +88,10 @@ class WorkerPool {
   std::uint64_t batches_ = 0, finished_ = 0;
   Micros reported_at_ = 0;
   std::size_t calls_ = 0;  ///< to the service, not yet answered: the loop must outlive them
-  bool ending_ = false;
+  std::size_t busy_ = 0;   ///< workers that poll or have something in hand
+  std::size_t polling_ = 0;
+  bool ending_ = false;     ///< polls are being ended
+  bool held_back_ = false;  ///< somebody idle did not poll, for lack of room
 };
 
 }  // namespace spillway::intake

@@ -55,6 +55,7 @@ Result<EventView> Model::put_event(const PutEvent& c, Timestamp now) {
       return Error{ErrorCode::kCapacityBelowTaken, ""};
   }
   events_[c.event_id].as_put = c;
+  if (c.work) events_[c.event_id].work = *c.work;
   EventView after = view(events_.at(c.event_id), now);
   after.created = created;
   return after;
@@ -71,6 +72,7 @@ std::vector<Delivery> Model::receive(const Receive& c, Timestamp now) {
   std::map<std::string, Waiting> lines;
   for (const std::uint64_t number : unfinished_) {
     const Request& r = requests_.at(number);
+    if (c.work && *c.work != events_.at(r.event).work) continue;
     if (r.phase == Phase::kVisible) lines[r.event].with_place.push_back(number);
     if (r.phase == Phase::kLine) lines[r.event].without.push_back(number);
   }
@@ -196,6 +198,13 @@ Acks Model::complete(const Complete& c, Timestamp now) {
       end_attempt(r, now, AttemptOutcome::kFailed, o.reason);
       finish(number, S::kFailedFinal, ResultCode::kFailedInvalidMessage, FailureClass::kNonRetryable, now,
              reason(ResultCode::kFailedInvalidMessage));
+    } else if (o.result == WorkResult::kReturn) {
+      const std::string why = o.reason.empty() ? "returned without a try" : o.reason;
+      end_attempt(r, now, AttemptOutcome::kReturned, why);
+      r.log.push_back({S::kProcessing, now, why});
+      --r.tries;
+      r.phase = Phase::kDelayed;
+      r.until = now + o.retry_after_us;
     } else if (r.tries >= rules_.max_receive_count) {
       end_attempt(r, now, AttemptOutcome::kFailed, o.reason);
       r.last_reason = reason(ResultCode::kFailedRetriesExhausted);
@@ -312,7 +321,7 @@ EventView Model::view(const Event& event, Timestamp now) const {
                                                : EventPhase::kPending;
   return {p.event_id, p.title,     p.capacity_total, p.capacity_total - event.taken,
           p.opens_at, p.closes_at, p.policy,         false,
-          phase};
+          phase,    event.work};
 }
 
 RequestDetail Model::detail(std::uint64_t number) const {

@@ -47,7 +47,7 @@ class Model {
     std::vector<Entry> log;
     // Dead letters
     std::vector<Attempt> attempts;
-    std::uint32_t tries = 0;  ///< since it was taken, or redriven
+    std::uint32_t tries = 0;  ///< since it was taken, or redriven; without those that were returned
     std::string last_reason;
     std::uint32_t redrives = 0;
     std::uint64_t redriven_by = 0;
@@ -68,6 +68,7 @@ class Model {
   };
   struct Event {
     PutEvent as_put;
+    WorkKind work = WorkKind::kCapacity;
     std::set<std::uint64_t> requests;  ///< kept
     std::uint64_t taken = 0;
     std::uint64_t forgotten = 0;

@@ -32,11 +32,11 @@ class Oversell final : public Plant {
   }
 };
 
-/// Of each ending that `matches` a place is lost, and the books say otherwise.
-class PlaceLost final : public Plant {
+/// With each ending that `matches` so many places are lost (or made, when negative), and the books say otherwise.
+class PlaceMiscounted final : public Plant {
  public:
   using Matches = bool (*)(const Completed::Item&, const Machine&);
-  explicit PlaceLost(Matches matches) : matches_(matches) {}
+  PlaceMiscounted(Matches matches, std::int64_t lost) : matches_(matches), lost_each_(lost) {}
 
   void proposed(Events& events, const Machine& m) override {
     Events more;
@@ -56,8 +56,8 @@ class PlaceLost final : public Plant {
         if (!matches_(item, m)) continue;
         EventPut& put = puts_.at(m.view_of(item.number).event_id);
         if (!has_one_left(put, item.ending, m)) continue;
-        --put.capacity_total;
-        ++lost_[std::string(put.id)];
+        put.capacity_total -= static_cast<std::uint64_t>(lost_each_);
+        lost_[std::string(put.id)] += lost_each_;
         more.emplace_back(put);
       }
     }
@@ -66,8 +66,8 @@ class PlaceLost final : public Plant {
   void reply(EventView& view) override {
     const auto lost = lost_.find(view.event_id);
     if (lost == lost_.end() || puts_.at(view.event_id).capacity_total != view.capacity_total) return;
-    view.capacity_total += lost->second;
-    view.capacity_remaining += lost->second;
+    view.capacity_total += static_cast<std::uint64_t>(lost->second);
+    view.capacity_remaining += static_cast<std::uint64_t>(lost->second);
   }
 
  private:
@@ -81,8 +81,9 @@ class PlaceLost final : public Plant {
   }
 
   Matches matches_;
+  std::int64_t lost_each_;
   std::map<std::string, EventPut> puts_;
-  std::map<std::string, std::uint64_t> lost_;
+  std::map<std::string, std::int64_t> lost_;
   std::deque<std::string> texts_;
 };
 
@@ -148,6 +149,22 @@ class NeverDead final : public Plant {
   }
 };
 
+/// What was not tried counts as a try.
+class ReturnCountsAsTry final : public Plant {
+  void command(Complete& c, Timestamp&, const Machine&) override {
+    for (Outcome& o : c.outcomes) {
+      if (o.result != WorkResult::kReturn) continue;
+      o.result = WorkResult::kRetry;
+      if (o.reason.empty()) o.reason = "returned without a try";
+    }
+  }
+};
+
+/// A worker is handed what only the other kind can do.
+class AnyKindOfWork final : public Plant {
+  void command(Receive& c, Timestamp&, const Machine&) override { c.work.reset(); }
+};
+
 /// While its retry waits a request is shown as QUEUED again.
 class StatusGoesBack final : public Plant {
   void reply(RequestView& view) override {
@@ -204,18 +221,29 @@ std::unique_ptr<Plant> make() {
 }
 /// Who fails keeps the place.
 std::unique_ptr<Plant> place_not_given_back() {
-  return std::make_unique<PlaceLost>(
-      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kInvalid; });
+  return std::make_unique<PlaceMiscounted>(
+      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kInvalid; }, 1);
+}
+bool refused_by_work(const Completed::Item& item, const Machine&) {
+  return item.ending == Ending::kRejectedByWork;
+}
+std::unique_ptr<Plant> place_not_given_back_by_work() {
+  return std::make_unique<PlaceMiscounted>(refused_by_work, 1);
+}
+std::unique_ptr<Plant> place_given_back_twice() {
+  return std::make_unique<PlaceMiscounted>(refused_by_work, -1);
 }
 /// So that who is redriven and gets another has two.
 std::unique_ptr<Plant> dead_letter_keeps_its_place() {
-  return std::make_unique<PlaceLost>(
-      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kDeadLetter; });
+  return std::make_unique<PlaceMiscounted>(
+      [](const Completed::Item& item, const Machine&) { return item.ending == Ending::kDeadLetter; }, 1);
 }
 std::unique_ptr<Plant> redriven_takes_two_places() {
-  return std::make_unique<PlaceLost>([](const Completed::Item& item, const Machine& m) {
-    return item.ending == Ending::kSucceeded && m.summary_of(item.number).redriven;
-  });
+  return std::make_unique<PlaceMiscounted>(
+      [](const Completed::Item& item, const Machine& m) {
+        return item.ending == Ending::kSucceeded && m.summary_of(item.number).redriven;
+      },
+      1);
 }
 std::unique_ptr<Plant> pause_ignored() {
   return std::make_unique<Drops>([](const Event& event, const Machine&) {
@@ -244,6 +272,10 @@ constexpr Entry kPlants[] = {
     {"no-fencing", make<NoFencing>},
     {"oversell-by-one", make<Oversell>},
     {"place-not-given-back", place_not_given_back},
+    {"place-not-given-back-by-work", place_not_given_back_by_work},
+    {"place-given-back-twice", place_given_back_twice},
+    {"return-counts-as-try", make<ReturnCountsAsTry>},
+    {"any-kind-of-work", make<AnyKindOfWork>},
     {"dead-letter-keeps-its-place", dead_letter_keeps_its_place},
     {"redriven-takes-two-places", redriven_takes_two_places},
     {"newest-first", make<NewestFirst>},

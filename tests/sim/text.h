@@ -16,7 +16,8 @@ inline std::string text(const Error& e) { return std::string(error_info(e.code).
 inline std::string text(const Participation& p) { return p.request_id + (p.duplicate ? " again" : " new"); }
 inline std::string text(const EventView& e) {
   return fmt::format("{} '{}' {}/{} {}..{} {}{}", e.event_id, e.title, e.capacity_remaining, e.capacity_total,
-                     e.opens_at.us, e.closes_at.us, name(e.phase), e.created ? " created" : "");
+                     e.opens_at.us, e.closes_at.us, fmt::format("{} {}", name(e.work), name(e.phase)),
+                     e.created ? " created" : "");
 }
 inline std::string text(const std::vector<Delivery>& deliveries) {
   std::string out = "delivered";

@@ -131,6 +131,7 @@ void World::open_another() {
   plan.first_capacity = one_in(4) ? random(3) : random(120);
   plan.people = 1 + random(250);
   PutEvent command{plan.id, "event", plan.first_capacity, {}, {}};
+  if (one_in(2)) command.work = WorkKind::kHttp;
   if (one_in(2)) command.opens_at = now_ + static_cast<Micros>(random(20 * kSecond));
   command.closes_at = std::max(now_, command.opens_at) + 1 + static_cast<Micros>(random(1'000 * kSecond));
   events_.push_back(plan);
@@ -147,7 +148,11 @@ void World::operator_puts_event() {
   const auto before = model_.events().find(plan.id);
   if (before == model_.events().end()) return;  // lost in a crash before anybody had heard of it
   PutEvent command = before->second.as_put;
-  switch (random(5)) {
+  command.work.reset();
+  switch (random(6)) {
+    case 5:
+      command.work = one_in(2) ? WorkKind::kHttp : WorkKind::kCapacity;
+      break;
     case 0:
       command.capacity_total += random(20);
       break;
@@ -173,7 +178,8 @@ void World::operator_puts_event() {
 
 void World::workers_receive() {
   due(10'000);
-  const Receive command{static_cast<std::uint32_t>(1 + random(one_in(4) ? 40 : 6)), 0, kVisibility};
+  Receive command{static_cast<std::uint32_t>(1 + random(one_in(4) ? 40 : 6)), 0, kVisibility};
+  if (!calm_ && !one_in(3)) command.work = one_in(2) ? WorkKind::kHttp : WorkKind::kCapacity;
   std::set<std::uint64_t> first;
   for (const auto& [number, r] : model_.requests()) {
     if (r.status == RequestStatus::kQueued) first.insert(number);
@@ -201,7 +207,15 @@ Outcome World::some_outcome(const Delivery& delivery) {
     if (one_in(2)) outcome.reason = one_in(2) ? "bad gateway" : "no answer";
     return outcome;
   }
-  switch (random(12)) {
+  switch (random(14)) {
+    case 12:
+      outcome.result = WorkResult::kReturn;
+      outcome.retry_after_us = static_cast<Micros>(random(5 * kSecond));
+      break;
+    case 13:
+      outcome.result = WorkResult::kReject;
+      outcome.result_code = ResultCode::kRejectedByWork;
+      break;
     case 0:
       outcome.result = WorkResult::kInvalid;
       break;

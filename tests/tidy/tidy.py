@@ -30,6 +30,7 @@ EDGES = {
 ROOMS = {
     "embedded": {"journal"},
     "routes": {"http", "identity"},
+    "http": {"clients"},
     "aws": {"clients"},
     "redis": {"clients"},
     "postgres": {"clients"},

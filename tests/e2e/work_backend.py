@@ -1,0 +1,109 @@
+"""A backend for the http worker that does as it is told: answers, hangs, redirects, fails."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+import time
+from typing import Any, Callable
+
+from client import HANG_GUARD_S
+
+SECRET = "a-secret-for-the-tests-of-the-worker-0123456789"
+SUCCEEDED = (200, {"result": "SUCCEEDED"})
+
+
+class Call:
+    def __init__(self, headers: Any, body: bytes):
+        self.headers = {name.lower(): value for name, value in headers.items()}
+        self.raw = body
+        self.body = json.loads(body)
+        self.at = time.time()
+
+    @property
+    def user(self) -> str:
+        return self.body["userId"]
+
+    def is_signed(self, secret: str = SECRET) -> bool:
+        stamp = self.headers["spillway-timestamp"]
+        mac = hmac.new(secret.encode(), stamp.encode() + b"." + self.raw, hashlib.sha256).hexdigest()
+        return hmac.compare_digest(self.headers["spillway-signature"], "v1=" + mac) and abs(self.at - int(stamp)) < 60
+
+
+class WorkBackend:
+    """`answer(call)` gives (status, JSON or bytes[, headers]), or None: break the connection off."""
+
+    def __init__(self, answer: Callable[[Call], Any] = lambda call: SUCCEEDED):
+        self.answer = answer
+        self.calls: list[Call] = []
+        self._changed = threading.Condition()
+        self._released = threading.Event()
+        backend = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                call = Call(self.headers, self.rfile.read(int(self.headers["Content-Length"])))
+                with backend._changed:
+                    backend.calls.append(call)
+                    backend._changed.notify_all()
+                reply = backend.answer(call)
+                if reply is None:
+                    self.close_connection = True
+                    return
+                status, body, *more = reply
+                raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+                try:
+                    self.send_response(status)
+                    for name, value in (more[0] if more else {}).items():
+                        self.send_header(name, value)
+                    self.send_header("Content-Length", str(len(raw)))
+                    self.end_headers()
+                    self.wfile.write(raw)
+                except OSError:
+                    self.close_connection = True  # who asked is gone
+
+            do_GET = do_POST
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread.start()
+
+    def hang(self, call: Call) -> Any:
+        """As an answer: none until release()."""
+        self._released.wait(HANG_GUARD_S)
+        return SUCCEEDED
+
+    def release(self) -> None:
+        self._released.set()
+
+    def until(self, calls: int) -> list[Call]:
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self.calls) >= calls, HANG_GUARD_S), self.calls
+            return list(self.calls)
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}/work"
+
+    def arguments(self, *more: str) -> list[str]:
+        """For `spillway serve`; the secret goes through the environment."""
+        return ["--work-url", self.url, "--work-allow", self.address, *more]
+
+    def close(self) -> None:
+        self.release()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
