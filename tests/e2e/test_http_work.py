@@ -1,6 +1,7 @@
 """Real work: the http worker and a backend that answers in every way (docs/http-worker.md)."""
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -359,3 +360,45 @@ def test_the_example_backend_does_as_its_recipe_says(make_server, tmp_path):
     finally:
         example.kill()
         example.wait()
+
+
+def test_kills_over_and_over_leave_exactly_n_winners_in_order(make_backend, make_api):
+    """People, a moody backend that keeps its answers by key, and kill -9 again and again."""
+    places, people, kills, calls_between = 25, 60, 6, 4  # fewer calls than there is work, so that each kill hits some
+    moods = random.Random(11)
+    ledger, lock, permits, worked = {}, threading.Lock(), threading.Semaphore(0), threading.Semaphore(0)
+
+    def answer(call):
+        key = call.headers["idempotency-key"]
+        assert permits.acquire(timeout=HANG_GUARD_S)
+        with lock:
+            worked.release()
+            if moods.random() < 0.15:
+                return moods.choice([(500, b""), (200, b"?"), None])
+            kind = "REJECTED" if moods.random() < 0.2 else "SUCCEEDED"
+            return 200, {"result": ledger.setdefault(key, kind)}
+
+    backend = make_backend(answer)
+    api = make_api(backend, "--work-concurrency", "4", "--work-breaker-failures", "1000")
+    api.put_event("E", places, work="http")
+    api.pause()
+    tokens = [api.login(f"u{i}") for i in range(people)]
+    requests = [api.participate("E", token) for token in tokens]
+    api.resume()
+    for kill in range(kills):
+        permits.release(calls_between)
+        for _ in range(calls_between):
+            assert worked.acquire(timeout=HANG_GUARD_S)
+        api.server.restart()
+        api.reconnect()
+    permits.release(10_000)
+    views = [api.until_final(request, token) for request, token in zip(requests, tokens)]
+    winners = [r for r, view in zip(requests, views) if view["status"] == "SUCCEEDED"]
+    assert len(winners) == places and api.event("E")["capacityRemaining"] == 0
+    assert all(ledger[winner] == "SUCCEEDED" for winner in winners)
+    refused = [i for i, view in enumerate(views) if view["resultCode"] == "REJECTED_CAPACITY"]
+    last_called = max(i for i, request in enumerate(requests) if any(c.body["requestId"] == request for c in backend.calls))
+    assert refused and min(refused) > last_called, "nobody is turned away before somebody who gets a place"
+    for request, view in zip(requests, views):
+        if view["resultCode"] == "REJECTED_BY_WORK":
+            assert ledger[request] == "REJECTED"
