@@ -6,7 +6,7 @@
 namespace spillway::app {
 namespace {
 
-constexpr std::string_view kHome = R"html(<!doctype html>
+constexpr std::string_view kHomeBegin = R"html(<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -18,18 +18,39 @@ constexpr std::string_view kHome = R"html(<!doctype html>
     order.</p>
   <p class="lead" lang="ko">한꺼번에 몰려오는 사람들을 모두 받아 바로 답하고, 온 순서대로 들여보냅니다.</p>
   <ul>
-    <li><a href="/events/EVT-009">Take part in an event</a> <span lang="ko">이벤트에 참가하기</span></li>
-    <li><a href="/console">Console</a> <span lang="ko">운영 콘솔</span></li>
+)html";
+
+/// Only in a demonstration is there an event that everybody knows, and a login without a password.
+constexpr std::string_view kDemoLink =
+    R"html(    <li><a href="/events/EVT-009">Take part in an event</a> <span lang="ko">이벤트에 참가하기</span></li>
+)html";
+
+constexpr std::string_view kHomeLinks =
+    R"html(    <li><a href="/console">Console</a> <span lang="ko">운영 콘솔</span></li>
     <li><a href="/readyz?verbose">Ready?</a> <span lang="ko">준비 상태</span></li>
     <li><a href="/metrics">Metrics</a> <span lang="ko">지표</span></li>
   </ul>
-  <p>Sign up from a terminal <span lang="ko">(터미널에서 참가하기)</span>:</p>
+)html";
+
+constexpr std::string_view kDemoCommands =
+    R"html(  <p>Sign up from a terminal <span lang="ko">(터미널에서 참가하기)</span>:</p>
   <pre><code>TOKEN=$(curl -s localhost:8080/auth/login -d '{"userId":"me"}' | cut -d'"' -f4)
 curl -i -X POST localhost:8080/events/EVT-009/participations \
      -H "Authorization: Bearer $TOKEN"</code></pre>
-</main>
+)html";
+
+constexpr std::string_view kHomeEnd = R"html(</main>
 </html>
 )html";
+
+std::string home(bool demo) {
+  std::string page(kHomeBegin);
+  if (demo) page += kDemoLink;
+  page += kHomeLinks;
+  if (demo) page += kDemoCommands;
+  page += kHomeEnd;
+  return page;
+}
 
 constexpr std::string_view kStyle = R"css(:root {
   color-scheme: light dark;
@@ -52,9 +73,9 @@ pre { overflow-x: auto; padding: 1rem; font-size: 0.85rem; border: 1px solid var
 
 }  // namespace
 
-void add_pages(http::Router& router) {
+void add_pages(http::Router& router, bool demo) {
   http::StaticFiles files;
-  CHECK(files.add("/", "text/html; charset=utf-8", std::string(kHome)).ok());
+  CHECK(files.add("/", "text/html; charset=utf-8", home(demo)).ok());
   CHECK(files.add("/home.css", "text/css; charset=utf-8", std::string(kStyle)).ok());
   files.add_to(router);
   add_console(router);

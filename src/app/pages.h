@@ -4,7 +4,8 @@
 
 namespace spillway::app {
 
-/// `GET /`: a page that says what runs here and where to go on.
-void add_pages(http::Router&);
+/// `GET /`: a page that says what runs here and where to go on, in a demonstration also how to take part; and
+/// the console.
+void add_pages(http::Router&, bool demo);
 
 }  // namespace spillway::app

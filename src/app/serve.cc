@@ -346,7 +346,7 @@ class Process {
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
-    add_pages(router);
+    add_pages(router, options_.demo);
     router.classify(route_class);
     return router;
   }
