@@ -183,7 +183,7 @@ TEST(MachineSnapshot, those_of_version_2_are_read) {
                   })
                   .ok());
   EXPECT_EQ(loaded.digest(), 0xf26f60809a5afdae);
-  EXPECT_EQ(loaded.event("E")->work, WorkKind::kCapacity);
+  EXPECT_EQ(loaded.event("E", at(0))->work, WorkKind::kCapacity);
   EXPECT_EQ(loaded.request_detail(id(1))->redrives, 1u);
   EXPECT_EQ(loaded.queue_stats(at(10)).in_flight, 1u);
 }

@@ -17,7 +17,7 @@ class KindsOfWork : public testing::Test {
     command.work = work;
     const auto reply = m.decide(command, now);
     ASSERT_TRUE(reply.ok()) << reply.error().message;
-    EXPECT_EQ(reply->work, m.machine().event(event)->work);
+    EXPECT_EQ(reply->work, m.machine().event(event, now)->work);
   }
   std::vector<Delivery> receive(std::optional<WorkKind> work, Timestamp now, std::uint32_t max = 10) {
     Receive command{max, 0, 30 * kSecond};
@@ -38,15 +38,15 @@ class KindsOfWork : public testing::Test {
 TEST_F(KindsOfWork, AreSetKeptAndChanged) {
   put("E", 1, std::nullopt);
   EXPECT_EQ(m.events(), "EventPut 0");
-  EXPECT_EQ(m.machine().event("E")->work, WorkKind::kCapacity);
+  EXPECT_EQ(m.machine().event("E", at(0))->work, WorkKind::kCapacity);
   put("E", 1, WorkKind::kHttp);
   EXPECT_EQ(m.events(), "WorkSet 0 http");
   put("E", 1, WorkKind::kHttp);
   EXPECT_EQ(m.events(), "");
   put("E", 2, std::nullopt);
   EXPECT_EQ(m.events(), "EventPut 0");
-  EXPECT_EQ(m.machine().event("E")->work, WorkKind::kHttp);
-  EXPECT_EQ(m.reload().event("E")->work, WorkKind::kHttp);
+  EXPECT_EQ(m.machine().event("E", at(0))->work, WorkKind::kHttp);
+  EXPECT_EQ(m.reload().event("E", at(0))->work, WorkKind::kHttp);
   EXPECT_EQ(m.reload().digest(), m.machine().digest());
   put("F", 2, WorkKind::kHttp);
   EXPECT_EQ(m.events(), "EventPut 1; WorkSet 1 http");

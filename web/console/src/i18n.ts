@@ -49,10 +49,12 @@ export function span(seconds: number): string {
   if (seconds < 0.001) return `${number(seconds * 1e6)} µs`;
   if (seconds < 1) return `${number(seconds * 1000, seconds < 0.01 ? 1 : 0)} ms`;
   if (seconds < 60) return unit(seconds, 'second', seconds < 10 ? 1 : 0);
+  const two = (large: string, rest: number, name: 'second' | 'minute'): string =>
+    rest ? `${large} ${unit(rest, name)}` : large;
   if (seconds < 3600)
-    return `${unit(Math.floor(seconds / 60), 'minute')} ${unit(Math.floor(seconds % 60), 'second')}`;
+    return two(unit(Math.floor(seconds / 60), 'minute'), Math.floor(seconds % 60), 'second');
   if (seconds < 86400)
-    return `${unit(Math.floor(seconds / 3600), 'hour')} ${unit(Math.floor((seconds % 3600) / 60), 'minute')}`;
+    return two(unit(Math.floor(seconds / 3600), 'hour'), Math.floor((seconds % 3600) / 60), 'minute');
   return unit(Math.floor(seconds / 86400), 'day');
 }
 
