@@ -134,7 +134,7 @@ inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;   ///< of "before" 
 inline constexpr std::size_t kMaxAuditScan = 10'000;           ///< entries looked at for one page
 inline constexpr std::size_t kLivePoints = 900;                ///< of the live series, one a second
 inline constexpr std::size_t kMaxLiveListeners = 100;          ///< past it: 503
-inline constexpr std::size_t kLivePieceBytes = 24 * 1024;      ///< of a history sent at once; two fit a backlog
+inline constexpr std::size_t kLivePieceBytes = 24 * 1024;      ///< of a history sent at once; 2 fit a backlog
 inline constexpr Micros kLivePieceEvery = 250 * kMillisecond;  ///< between those pieces
 inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;   ///< whether a listener's token is still good
 
