@@ -1,11 +1,11 @@
 // A real server, a real Chromium, and short words for what the tests do with them. Every wait here has a bound and says
 // what it waited for; whatever is started here ends with this process.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -61,13 +61,6 @@ process.on('exit', () => {
 });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
-/** What the C++ build made beside the program, for tests. */
-function findBeside(path) {
-  const found = join(dirname(findBinary()), path);
-  assert.ok(existsSync(found), `no ${found}: build the target ${basename(path)} (./dev test does)`);
-  return found;
-}
-
 /** One server on an own data directory; `stop` ends it and takes the directory away. */
 export class Server {
   constructor(args) {
@@ -78,16 +71,6 @@ export class Server {
 
   static async start(...args) {
     const server = new Server(args);
-    await server.launch();
-    return server;
-  }
-
-  /** `letters` requests for `event` are dead letters already. */
-  static async startWithDeadLetters(event, letters, ...args) {
-    const server = new Server(args);
-    execFileSync(findBeside('tests/browser/dead_letters'), [join(server.data, 'd'), event, String(letters)], {
-      timeout: kWaitMs,
-    });
     await server.launch();
     return server;
   }
@@ -181,11 +164,11 @@ export class Server {
     return body.accessToken;
   }
 
-  async participate(eventId, userId) {
+  async participate(eventId, userId, body) {
     const taken = await this.api(
       'POST',
       `/events/${eventId}/participations`,
-      undefined,
+      body,
       await this.login(userId),
     );
     assert.equal(taken.status, 202, JSON.stringify(taken.body));
