@@ -108,8 +108,10 @@ class PageStream : public std::enable_shared_from_this<PageStream> {
 
  private:
   void arrived(Result<intake::RequestView> request) {
-    // The stream cannot carry an error: it ends, and the browser comes again.
-    if (!request || stream_.closed()) return stream_.close();
+    // The stream cannot carry an error: it ends, and the browser comes again. So it does with the sign-in.
+    if (!request || stream_.closed() || context_.identity.gate.remaining(visit_->caller) == 0) {
+      return stream_.close();
+    }
     if (told_ && request->status == command_.seen && request->position == told_->position)
       return wait(*request);
     visit_->view.request = std::move(*request);
@@ -130,7 +132,7 @@ class PageStream : public std::enable_shared_from_this<PageStream> {
   }
   void wait(const intake::RequestView& request) {
     command_.seen = request.status;
-    command_.wait_us = time_to_next_look(request);
+    command_.wait_us = std::min(time_to_next_look(request), limits::kHeldTokenCheckEvery);
     next();
   }
 

@@ -9,12 +9,17 @@ http::RouteClass route_class(const http::Router::Route& route) {
   using http::RouteClass;
   const std::string_view pattern = route.pattern;
   if (pattern.starts_with("/admin/")) return RouteClass::kAdmin;
-  if (pattern == "/auth/login") return RouteClass::kLogin;
+  // The form of an event's page signs in as well.
+  if (pattern == "/auth/login" || (route.method == Method::kPost && pattern == "/events/{eventId}")) {
+    return RouteClass::kLogin;
+  }
   if (pattern.starts_with("/auth/")) return RouteClass::kRead;
   if (route.method == Method::kPost && pattern == "/events/{eventId}/participations") {
     return RouteClass::kParticipate;
   }
-  if (pattern == "/requests/{requestId}/stream") return RouteClass::kStream;
+  if (pattern == "/requests/{requestId}/stream" || pattern == "/events/{eventId}/stream") {
+    return RouteClass::kStream;
+  }
   if (route.method == Method::kGet && pattern.starts_with("/requests/")) return RouteClass::kRead;
   return RouteClass::kNone;
 }

@@ -26,6 +26,8 @@ TEST(RouteClasses, EveryRouteOfTheProgram) {
     if (pattern == "/events/{eventId}/participations") expected = RouteClass::kParticipate;
     if (pattern == "/requests/{requestId}") expected = RouteClass::kRead;
     if (pattern == "/requests/{requestId}/stream") expected = RouteClass::kStream;
+    if (pattern == "/events/{eventId}" && !get) expected = RouteClass::kLogin;
+    if (pattern == "/events/{eventId}/stream") expected = RouteClass::kStream;
     EXPECT_EQ(name(found), name(expected)) << method << " " << pattern;
     ++looked_at;
   }

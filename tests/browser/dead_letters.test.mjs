@@ -220,7 +220,7 @@ browse('a redrive that stopped by itself says so', {}, async (page) => {
   await takePart(kLetters, 2 * kLetters);
   await openLetters(page);
   await page.getByRole('button', { name: 'Redrive…' }).click();
-  await page.fill('dialog input[name=ratePerSecond]', '5');
+  await page.fill('dialog input[name=ratePerSecond]', '1');
   await page.fill('dialog input[name=stopAfterFailures]', '3');
   await dialogButton(page, 'Check first').click();
   await dialogButton(page, `Redrive ${kLetters} now`).click();

@@ -385,6 +385,19 @@ def test_the_stream_tells_the_place_in_the_line(make_server, event):
         own.close()
 
 
+def test_a_stream_ends_when_its_session_does(make_server, event):
+    with make_server("--workers", "0") as server:
+        api = Api(server)
+        api.put_event(event, 1)
+        token = api.login("ann")
+        api.participate(event, token)
+        own, events = stream(api, event, token)
+        next(events)
+        assert api.http.post("/auth/logout", token=token).status == 204
+        assert list(events) == [], "nothing more is told, and it ends"
+        assert own.get(f"/events/{event}/stream", headers={"Cookie": f"spillway_session={token}"}).status == 401
+
+
 def test_a_stream_needs_a_request_of_ones_own(api, browser, event):
     api.put_event(event, 1)
     assert browser.send("GET", f"/events/{event}/stream").status == 401

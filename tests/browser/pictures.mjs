@@ -1,0 +1,72 @@
+// Takes the pictures of the console that the README shows, of a real server under a crowd, into docs/images:
+//   tools/web.sh packages tests/browser && node tests/browser/pictures.mjs
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Backend } from './backend.mjs';
+import { go, signIn } from './console.mjs';
+import { open, Server, until } from './harness.mjs';
+
+const kFolder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
+const kSeconds = 150;
+const kPaused = { from: 60, to: 85 };
+const kEvents = {
+  'concert-2026': { title: 'Winter concert at the Old Harbour', capacityTotal: 9_000 },
+  'workshop-12': { title: '토요일 도자기 공방', capacityTotal: 40 },
+  'badges-2026': { title: 'Backstage badges', capacityTotal: 500, work: 'http' },
+  'spring-drop': { title: 'Spring drop', capacityTotal: 2_500, opensAt: '2027-03-01T09:00:00Z' },
+};
+
+let person = 0;
+async function crowd(server, seconds) {
+  const end = Date.now() + seconds * 1000;
+  const paths = ['concert-2026', 'concert-2026', 'concert-2026', 'concert-2026', 'workshop-12', 'badges-2026'];
+  const one = async () => {
+    while (Date.now() < end) {
+      const n = ++person;
+      const name = n % 97 === 0 ? `unlucky-${n}` : `person-${n}`;
+      await server.participate(paths[n % paths.length], name, { seat: `A${n % 90}` });
+      // Waves, as crowds have them.
+      await pause(3 + 90 * (1 + Math.sin(Date.now() / 9_000)));
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, one));
+}
+
+test('pictures', { timeout: 600_000 }, async () => {
+  const backend = await Backend.start((user) => (user.startsWith('unlucky') ? 503 : 200));
+  const server = await Server.start('--identity', 'open', ...backend.arguments);
+  for (const [id, event] of Object.entries(kEvents)) await server.done('PUT', `/admin/events/${id}`, event);
+  const steer = async (to) => server.done('POST', `/admin/queues/participations/${to}`);
+  const load = crowd(server, kSeconds);
+  await pause(kPaused.from * 1000);
+  await steer('pause');
+  await pause((kPaused.to - kPaused.from) * 1000);
+  await steer('resume');
+  await pause((kSeconds - kPaused.to - 25) * 1000);
+
+  for (const [locale, suffix] of [
+    ['en-GB', ''],
+    ['ko-KR', '-ko'],
+  ]) {
+    const page = await open({ locale, viewport: { width: 1440, height: 760 } });
+    const take = (name) => page.screenshot({ path: join(kFolder, `console-${name}${suffix}.png`) });
+    await signIn(page, server);
+    await page.waitForFunction(() => Number(document.querySelector('.chart')?.dataset.points) > 60);
+    await page.waitForSelector('.workers button');
+    await pause(2_500);
+    await take('overview');
+    const letters = await until('a dead letter', async () => {
+      const list = await server.done('GET', '/admin/queues/participations/dead-letters?limit=1');
+      return list.items.length && list.items;
+    });
+    await go(page, `#/requests/${letters[0].requestId}`);
+    await page.waitForSelector('.timeline');
+    await take('story');
+    await page.context().close();
+  }
+  await load;
+  await server.stop();
+  await backend.stop();
+});
