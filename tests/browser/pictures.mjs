@@ -12,9 +12,9 @@ const kFolder = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const kSeconds = 150;
 const kPaused = { from: 60, to: 85 };
 const kEvents = {
-  'concert-2026': { title: 'Winter concert at the Old Harbour', capacityTotal: 9_000 },
+  'concert-2026': { title: 'Winter concert at the Old Harbour', capacityTotal: 30_000 },
   'workshop-12': { title: '토요일 도자기 공방', capacityTotal: 40 },
-  'badges-2026': { title: 'Backstage badges', capacityTotal: 500, work: 'http' },
+  'badges-2026': { title: 'Backstage badges', capacityTotal: 4_000, work: 'http' },
   'spring-drop': { title: 'Spring drop', capacityTotal: 2_500, opensAt: '2027-03-01T09:00:00Z' },
 };
 
