@@ -337,8 +337,8 @@ class Process {
     http::Router router;
     gate_ = std::make_unique<identity::Gate>(*tokens_, clock_, options_.admin_secret,
                                              &identity_->revocations(), outside_tokens_.get());
-    const identity::RouteContext people{*identity_,  *gate_,     *tokens_, identity_->revocations(),
-                                        *passwords_, *throttle_, clock_,   options_.identity,
+    const identity::RouteContext people{*identity_,          *gate_,     *tokens_, identity_->revocations(),
+                                        *passwords_,         *throttle_, clock_,   options_.identity,
                                         options_.oidc.issuer};
     identity::add_routes(router, people);
     intake::add_routes(router, {*service_, *gate_, options_.workers, !options_.work_url.empty()});
@@ -406,7 +406,7 @@ class Process {
   intake::MachineConfig machine_config_;
   std::unique_ptr<identity::TokenAuthority> tokens_;
   std::unique_ptr<IssuerDocuments> issuer_documents_;
-  std::unique_ptr<identity::IssuerKeys> issuer_keys_;    ///< under identity oidc, as the one above and below
+  std::unique_ptr<identity::IssuerKeys> issuer_keys_;  ///< under identity oidc, as the one above and below
   std::unique_ptr<identity::OidcTokens> outside_tokens_;
   std::unique_ptr<identity::Gate> gate_;
   ops::AuditLog audit_log_;  ///< outlives those that write to it

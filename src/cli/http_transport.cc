@@ -11,7 +11,6 @@ namespace spillway::cli {
 namespace {
 
 using clients::HttpAnswer;
-using clients::HttpFailure;
 
 class HttpTransport final : public Transport {
  public:

@@ -12,7 +12,6 @@ namespace {
 using http::Exchange;
 using http::Method;
 using http::Request;
-using http::Response;
 using http::Router;
 
 class HttpPieces : public testing::Test {

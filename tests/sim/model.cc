@@ -321,7 +321,7 @@ EventView Model::view(const Event& event, Timestamp now) const {
                                                : EventPhase::kPending;
   return {p.event_id, p.title,     p.capacity_total, p.capacity_total - event.taken,
           p.opens_at, p.closes_at, p.policy,         false,
-          phase,    event.work};
+          phase,      event.work};
 }
 
 RequestDetail Model::detail(std::uint64_t number) const {

@@ -32,7 +32,8 @@ class Oversell final : public Plant {
   }
 };
 
-/// With each ending that `matches` so many places are lost (or made, when negative), and the books say otherwise.
+/// With each ending that `matches` so many places are lost (or made, when negative), and the books say
+/// otherwise.
 class PlaceMiscounted final : public Plant {
  public:
   using Matches = bool (*)(const Completed::Item&, const Machine&);
