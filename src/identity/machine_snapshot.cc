@@ -5,17 +5,13 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include <cstring>
-
-#include "base/bytes.h"
+#include "base/blocks.h"
 #include "identity/machine.h"
 
 namespace spillway::identity {
 namespace {
 
 constexpr std::uint8_t kSnapshotVersion = 1;
-constexpr std::size_t kBlockBytes = 64 * 1024;       // written when it has grown to this
-constexpr std::size_t kMaxBlockBytes = 1024 * 1024;  // what is taken at most
 
 // Told apart, so that a sign-out cannot stand for a revocation.
 enum Domain : std::uint64_t { kAccount = 1, kSignedOut = 2, kRevoked = 3 };
@@ -27,57 +23,6 @@ template <std::size_t n>
 std::uint64_t hash_words(const std::uint64_t (&words)[n], std::uint64_t seed) {
   return XXH3_64bits_withSeed(words, sizeof words, seed);
 }
-
-class Blocks {
- public:
-  explicit Blocks(const std::function<void(std::string_view)>& write) : write_(write) {}
-  /// For one entry.
-  ByteWriter entry() {
-    if (block_.size() >= kBlockBytes) flush();
-    return ByteWriter(block_);
-  }
-  void flush() {
-    std::string size;
-    ByteWriter(size).u32(static_cast<std::uint32_t>(block_.size()));
-    write_(size);
-    write_(block_);
-    block_.clear();
-  }
-
- private:
-  const std::function<void(std::string_view)>& write_;
-  std::string block_;
-};
-
-class BlockReader {
- public:
-  explicit BlockReader(const std::function<bool(char*, std::size_t)>& read) : read_(read) {}
-  /// For one entry; good until the next is asked for.
-  ByteReader& entry() {
-    if (ok() && reader_.done()) next_block();
-    return reader_;
-  }
-  bool ok() const { return ok_ && reader_.ok(); }
-  bool at_end() const { return ok_ && reader_.done(); }
-
- private:
-  void next_block() {
-    std::uint32_t size = 0;
-    char bytes[sizeof size];
-    ok_ = read_(bytes, sizeof bytes);
-    if (!ok_) return;
-    std::memcpy(&size, bytes, sizeof size);
-    ok_ = size > 0 && size <= kMaxBlockBytes;
-    if (!ok_) return;
-    block_.resize(size);
-    ok_ = read_(block_.data(), size);
-    if (ok_) reader_ = ByteReader(block_);
-  }
-  const std::function<bool(char*, std::size_t)>& read_;
-  std::string block_;
-  ByteReader reader_{{}};
-  bool ok_ = true;
-};
 
 }  // namespace
 
@@ -120,7 +65,7 @@ std::uint64_t Machine::recompute_digest() const {
 }
 
 void Machine::save(const std::function<void(std::string_view)>& write) const {
-  Blocks blocks(write);
+  BlockWriter blocks(write);
   ByteWriter header = blocks.entry();
   header.u8(kSnapshotVersion);
   header.varint(accounts_.size());

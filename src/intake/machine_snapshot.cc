@@ -5,9 +5,7 @@
 
 #include <fmt/core.h>
 
-#include <cstring>
-
-#include "base/bytes.h"
+#include "base/blocks.h"
 #include "intake/machine_state.h"
 
 namespace spillway::intake {
@@ -15,8 +13,6 @@ namespace {
 
 // Read as well: 1, from before there were redrives; 2, from before events had kinds of work.
 constexpr std::uint8_t kSnapshotVersion = 3;
-constexpr std::size_t kBlockBytes = 64 * 1024;       // written when it has grown to this
-constexpr std::size_t kMaxBlockBytes = 1024 * 1024;  // what is taken at most
 
 constexpr unsigned kDiscarded = 0x80;  // beside the failure class
 
@@ -31,57 +27,6 @@ class Seal {
 
  private:
   std::uint64_t value_ = 1;
-};
-
-class Blocks {
- public:
-  explicit Blocks(const std::function<void(std::string_view)>& write) : write_(write) {}
-  /// For one entry.
-  ByteWriter entry() {
-    if (block_.size() >= kBlockBytes) flush();
-    return ByteWriter(block_);
-  }
-  void flush() {
-    std::string size;
-    ByteWriter(size).u32(static_cast<std::uint32_t>(block_.size()));
-    write_(size);
-    write_(block_);
-    block_.clear();
-  }
-
- private:
-  const std::function<void(std::string_view)>& write_;
-  std::string block_;
-};
-
-class BlockReader {
- public:
-  explicit BlockReader(const std::function<bool(char*, std::size_t)>& read) : read_(read) {}
-  /// For one entry; good until the next is asked for.
-  ByteReader& entry() {
-    if (ok() && reader_.done()) next_block();
-    return reader_;
-  }
-  bool ok() const { return ok_ && reader_.ok(); }
-  bool at_end() const { return ok_ && reader_.done(); }
-
- private:
-  void next_block() {
-    std::uint32_t size = 0;
-    char bytes[sizeof size];
-    ok_ = read_(bytes, sizeof bytes);
-    if (!ok_) return;
-    std::memcpy(&size, bytes, sizeof size);
-    ok_ = size > 0 && size <= kMaxBlockBytes;
-    if (!ok_) return;
-    block_.resize(size);
-    ok_ = read_(block_.data(), size);
-    if (ok_) reader_ = ByteReader(block_);
-  }
-  const std::function<bool(char*, std::size_t)>& read_;
-  std::string block_;
-  ByteReader reader_{{}};
-  bool ok_ = true;
 };
 
 void write_event(ByteWriter w, const EventState& e) {
@@ -380,7 +325,7 @@ class Loader {
 
 void Machine::save(const std::function<void(std::string_view)>& write) const {
   const MachineState& s = *state_;
-  Blocks blocks(write);
+  BlockWriter blocks(write);
   Seal seal;
   ByteWriter header = blocks.entry();
   header.u8(kSnapshotVersion);
