@@ -47,9 +47,11 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# "${inside[@]}" SCRIPT: nothing is inherited from this machine but the network. An array, no function: so `$!` is the
-# process id of the program itself.
-inside=(chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8
+# "${inside[@]}" SCRIPT: nothing is inherited from this machine but the network; with that goes the authority of a proxy
+# that stands before it, if Node.js is told of one here. An array, no function: so `$!` is the process id of the program
+# itself.
+proxy_authority=/etc/ssl/proxy-authority.pem
+inside=(chroot "$root" /usr/bin/env -i HOME=/root LANG=C.UTF-8 ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=$proxy_authority}
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin bash -c)
 
 make_machine() {
@@ -68,6 +70,7 @@ deb $mirror bookworm main
 deb $mirror bookworm-updates main
 SOURCES
   cp /etc/resolv.conf "$root/etc/resolv.conf"
+  [[ -z ${NODE_EXTRA_CA_CERTS:-} ]] || cp "$NODE_EXTRA_CA_CERTS" "$root$proxy_authority"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
 }
