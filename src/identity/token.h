@@ -34,9 +34,9 @@ Result<KeyRing> load_or_make_keys(const std::string& directory);
 /// Makes and checks access tokens: `sp2.<payload>.<mac>`, both base64url.
 ///
 /// The payload is {version 2, type 1 (access), role, key id, expiry in seconds (u32), issued at in
-/// microseconds (i64), token id (u64, random), user id}; the MAC is keyed BLAKE2b (RFC 7693) of 16 bytes over
-/// the text before the second dot, under a key derived for this one purpose and realm, so a token of another
-/// kind, deployment or way to log in never passes. There is no algorithm to choose, hence none to confuse.
+/// microseconds (i64), token id (u64, random), user id}; the MAC is BLAKE2b (RFC 7693) with 16 bytes over a
+/// key derived for this one purpose and realm and the text before the second dot, so a token of another kind,
+/// deployment or way to log in never passes. There is no algorithm to choose, hence none to confuse.
 /// docs/adr/0001. Threading: any.
 class TokenAuthority {
  public:
