@@ -39,7 +39,7 @@ fi
 server=''
 cleanup() {
   [[ -z $server ]] || kill -TERM "$server" 2>/dev/null || true
-  for mount in proc dev mnt/repository; do
+  for mount in proc dev/pts dev mnt/repository; do
     ! mountpoint -q "$root/$mount" || umount "$root/$mount"
   done
 }
@@ -73,6 +73,7 @@ SOURCES
   [[ -z ${NODE_EXTRA_CA_CERTS:-} ]] || cp "$NODE_EXTRA_CA_CERTS" "$root$proxy_authority"
   mount -t proc proc "$root/proc"
   mount --bind /dev "$root/dev"
+  mount --bind /dev/pts "$root/dev/pts"
 }
 
 bring_repository() {
