@@ -111,6 +111,15 @@ TEST(Bytes, ReadsWhatWasWrittenAndNeverPastTheEnd) {
   EXPECT_FALSE(read(bytes + "x"));
 }
 
+TEST(JsonReader, TellsNullFromAbsent) {
+  const JsonReader body(R"({"a":null,"b":0})");
+  EXPECT_TRUE(body.is_null("a"));
+  EXPECT_FALSE(body.is_null("b"));
+  EXPECT_FALSE(body.is_null("c"));
+  EXPECT_FALSE(body.has("a"));
+  EXPECT_TRUE(body.has("b"));
+}
+
 TEST(JsonReader, NamesWhatIsWrong) {
   const struct {
     const char* text;

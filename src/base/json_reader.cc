@@ -120,6 +120,11 @@ JsonReader::JsonReader(JsonReader&&) noexcept = default;
 
 bool JsonReader::has(std::string_view name) const { return impl_->find(name) != nullptr; }
 
+bool JsonReader::is_null(std::string_view name) const {
+  const auto it = impl_->object.find(json::string_view(name.data(), name.size()));
+  return it != impl_->object.end() && it->value().is_null();
+}
+
 std::string JsonReader::required_string(std::string_view name, std::size_t min_bytes, std::size_t max_bytes) {
   const json::value* value = impl_->find(name);
   if (value == nullptr || !value->is_string() || value->get_string().size() < min_bytes ||

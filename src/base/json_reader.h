@@ -27,7 +27,10 @@ class JsonReader {
   ~JsonReader();
   JsonReader(JsonReader&&) noexcept;
 
+  /// And it is not null.
   bool has(std::string_view name) const;
+  /// Is there, as null: where that says more than being absent.
+  bool is_null(std::string_view name) const;
   std::string required_string(std::string_view name, std::size_t min_bytes, std::size_t max_bytes);
   std::string optional_string(std::string_view name, std::size_t max_bytes, std::string fallback = {});
   std::uint64_t required_uint(std::string_view name, std::uint64_t min, std::uint64_t max);

@@ -149,10 +149,13 @@ bool AddressPolicy::allows_host(std::string_view host, std::uint16_t port) const
          std::any_of(private_.begin(), private_.end(), fits);
 }
 
+bool AddressPolicy::allows_inside(std::string_view host, std::uint16_t port) const {
+  return anywhere_ || std::any_of(private_.begin(), private_.end(),
+                                  [&](const HostPattern& pattern) { return pattern.matches(host, port); });
+}
+
 bool AddressPolicy::allows_address(std::string_view host, std::uint16_t port, const sockaddr& address) const {
-  if (anywhere_ || std::any_of(private_.begin(), private_.end(),
-                               [&](const HostPattern& pattern) { return pattern.matches(host, port); }))
-    return true;
+  if (allows_inside(host, port)) return true;
   return is_public_address(address) && allows_host(host, port);
 }
 

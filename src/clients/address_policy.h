@@ -47,6 +47,8 @@ class AddressPolicy {
   static AddressPolicy anywhere();
 
   bool allows_host(std::string_view host, std::uint16_t port) const;
+  /// A host that may be anywhere: one of `allowed_private`, or an address that is written down.
+  bool allows_inside(std::string_view host, std::uint16_t port) const;
   /// Of an address that `host` resolved to.
   bool allows_address(std::string_view host, std::uint16_t port, const sockaddr& address) const;
 

@@ -24,6 +24,7 @@ using Steady = std::chrono::steady_clock;
 struct Target {
   std::string host;
   std::uint16_t port = 0;
+  bool tls = false;
 };
 
 char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
@@ -53,6 +54,7 @@ Result<Target> target_of(std::string_view text) {
   const std::string scheme = part_of(url.get(), CURLUPART_SCHEME);
   if (scheme != "http" && scheme != "https") return invalid_argument("url: neither http nor https");
   Target target;
+  target.tls = scheme == "https";
   target.host = part_of(url.get(), CURLUPART_HOST);
   const std::string port = part_of(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   if (target.host.empty() || port.empty()) return invalid_argument("url: without a host");
@@ -454,6 +456,13 @@ Status HttpClient::check(std::string_view url) const {
     return Error{ErrorCode::kForbidden, "url: " + target->host + ":" + std::to_string(target->port) +
                                             " is not one of the hosts that may be called"};
   return Ok{};
+}
+
+Status HttpClient::check_confidential(std::string_view url) const {
+  if (Status allowed = check(url); !allowed.ok()) return allowed;
+  const Target target = *target_of(url);
+  if (target.tls || impl_->policy.allows_inside(target.host, target.port)) return Ok{};
+  return invalid_argument("url: must be https, for " + target.host + " is not one of the hosts inside");
 }
 
 Status HttpClient::call(HttpRequest request, Callback callback) {

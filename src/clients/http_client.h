@@ -100,6 +100,8 @@ class HttpClient {
   Status call(HttpRequest, Callback);
   /// What call() would say about this URL.
   Status check(std::string_view url) const;
+  /// The same, and invalid_argument for plain http to a host that is out on the public network.
+  Status check_confidential(std::string_view url) const;
 
   /// Ends calls that run or wait with kStopped, and returns when the last callback has. Not from a callback.
   void stop();
