@@ -60,6 +60,13 @@ struct ServeOptions {
   Micros work_timeout_us = limits::kWorkTimeout;
   std::uint32_t work_breaker_failures = limits::kBreakerFailures;
   Micros work_breaker_open_us = limits::kBreakerOpen;
+
+  // Webhooks; off when there is no secret. Where they may go: as the http worker.
+  std::string webhook_secret, webhook_secrets_file;  ///< one, the other, or both
+  Micros webhook_timeout_us = limits::kWebhookTimeout;
+  std::uint32_t webhook_attempts = limits::kWebhookAttempts;
+  Micros webhook_backoff_us = limits::kWebhookBackoff;
+  Micros webhook_max_age_us = limits::kWebhookMaxAge;
 };
 
 /// One row of the one table that makes the flags, the environment variables, the keys of the configuration

@@ -30,6 +30,7 @@
 #include "identity/password_pool.h"
 #include "identity/routes.h"
 #include "intake/embedded.h"
+#include "intake/http_webhooks.h"
 #include "intake/http_work.h"
 #include "intake/routes.h"
 #include "intake/worker_pool.h"
@@ -47,6 +48,7 @@ namespace {
 constexpr std::size_t kWorkerLoop = limits::kMaxHttpThreads;
 constexpr std::size_t kMainLoop = limits::kMaxHttpThreads + 1;
 constexpr std::size_t kHttpWorkerLoop = limits::kMaxHttpThreads + 4;
+constexpr std::size_t kWebhookLoop = limits::kMaxHttpThreads + 5;
 constexpr std::size_t kLiveLoop = limits::kMaxLoops - 1;
 
 bool is_loopback(const std::string& host) {
@@ -92,16 +94,23 @@ intake::Seed random_seed() {
   return seed;
 }
 
-/// A secret that stands on the one line of a file.
-Result<std::string> read_secret(const std::string& path) {
+/// All of a small file.
+Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes) {
   std::ifstream file(path, std::ios::binary);
-  std::string secret(limits::kMaxSecretFileBytes + 1, '\0');
-  file.read(secret.data(), static_cast<std::streamsize>(secret.size()));
+  std::string text(max_bytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad() || file.gcount() == 0)
     return Error{ErrorCode::kInternal, fmt::format("cannot read {}", path)};
-  secret.resize(static_cast<std::size_t>(file.gcount()));
-  if (secret.size() > limits::kMaxSecretFileBytes)
-    return invalid_argument(fmt::format("{} is too large", path));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > max_bytes) return invalid_argument(fmt::format("{} is too large", path));
+  return text;
+}
+
+/// A secret that stands on the one line of a file.
+Result<std::string> read_secret(const std::string& path) {
+  auto read = read_small_file(path, limits::kMaxSecretFileBytes);
+  if (!read) return read.error();
+  std::string secret = *std::move(read);
   while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
   if (secret.find('\n') != std::string::npos)
     return invalid_argument(fmt::format("{} has several lines", path));
@@ -137,6 +146,7 @@ class Process {
       : options_(options), given_work_(work), limits_(options.limits, std::move(read_again)) {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
+    machine_config_.webhook_max_age_us = options.webhook_max_age_us;
     service_ = std::make_unique<intake::EmbeddedService>(machine_config_, &audit_log_);
     identity_ = std::make_unique<identity::EmbeddedIdentity>(clock_, &audit_log_);
     passwords_ = std::make_unique<identity::PasswordPool>(
@@ -160,6 +170,7 @@ class Process {
   Status start() {
     started_us_ = clock_.steady_us();
     if (Status made = make_http_work(); !made) return made;
+    if (Status made = make_webhooks(); !made) return made;
     if (Status opened = open_storage(); !opened) return opened;
     if (Status made = make_outside_tokens(); !made) return made;
     http::Router router = make_router();
@@ -201,6 +212,7 @@ class Process {
     passwords_->start();
     workers_->start();
     if (http_workers_ != nullptr) http_workers_->start();
+    if (webhooks_ != nullptr) webhooks_->start();
     server_->start();
     live_sampler_ = std::make_unique<ops::LiveSampler>(
         clock_, live_sampling(), [this] { return live_feed_.behind(); }, [this] { live_feed_.serve(); },
@@ -233,6 +245,8 @@ class Process {
       http_workers_->stop(limits::kDrainTimeout / 4);
       http_work_->stop();  // what still runs is called again after the next start, with the same key
     }
+    if (webhooks_ != nullptr)
+      webhooks_->stop();  // after what makes requests final; the rest is told after a start
     engine_->stop();
   }
 
@@ -281,6 +295,34 @@ class Process {
     auto made = intake::HttpWork::make(std::move(work), std::move(*policy), clock_);
     if (!made) return Error{made.error().code, "the http worker cannot start: " + made.error().message};
     http_work_ = std::move(*made);
+    return Ok{};
+  }
+
+  Status make_webhooks() {
+    intake::WebhookOptions webhooks;
+    if (!options_.webhook_secrets_file.empty()) {
+      const auto text = read_small_file(options_.webhook_secrets_file, limits::kMaxWebhookSecretsFileBytes);
+      auto secrets = text ? intake::parse_webhook_secrets(*text) : text.error();
+      if (!secrets) return Error{secrets.error().code, "webhook-secrets-file: " + secrets.error().message};
+      webhooks.secrets = *std::move(secrets);
+    }
+    const std::string& secret = options_.webhook_secret;
+    if (!secret.empty() && !webhooks.secrets.emplace(intake::kDefaultSecretName, secret).second) {
+      return invalid_argument(fmt::format("webhook-secret: webhook-secrets-file names a secret {} too",
+                                          intake::kDefaultSecretName));
+    }
+    if (webhooks.secrets.empty()) return Ok{};
+    webhooks.ca_file = options_.work_ca_file;
+    webhooks.max_attempts = options_.webhook_attempts;
+    webhooks.timeout_us = options_.webhook_timeout_us;
+    webhooks.backoff_base_us = options_.webhook_backoff_us;
+    webhooks.random_seed = static_cast<std::uint64_t>(clock_.wall().us) + 2;
+    auto policy = clients::AddressPolicy::make(options_.work_allow, options_.work_allow_private);
+    if (!policy) return Error{policy.error().code, "work-allow: " + policy.error().message};
+    auto made =
+        intake::HttpWebhooks::make(std::move(webhooks), std::move(*policy), *service_, clock_, kWebhookLoop);
+    if (!made) return Error{made.error().code, "webhooks cannot be told: " + made.error().message};
+    webhooks_ = std::move(*made);
     return Ok{};
   }
 
@@ -341,7 +383,13 @@ class Process {
                                         *passwords_,         *throttle_, clock_,   options_.identity,
                                         options_.oidc.issuer};
     identity::add_routes(router, people);
-    intake::add_routes(router, {*service_, *gate_, options_.workers, !options_.work_url.empty()});
+    intake::add_routes(
+        router,
+        {*service_, *gate_, options_.workers, !options_.work_url.empty(), [this](const intake::Webhook& to) {
+           if (webhooks_ != nullptr) return webhooks_->check(to);
+           return Status(
+               invalid_argument("webhook cannot be set: this server was started without --webhook-secret"));
+         }});
     add_event_page(router, {*service_, people, !options_.tls_certificate_file.empty(), options_.demo});
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
@@ -419,6 +467,7 @@ class Process {
   intake::Work* given_work_;  ///< instead, or null
   std::unique_ptr<intake::HttpWork> http_work_;
   std::unique_ptr<intake::WorkerPool> workers_, http_workers_;
+  std::unique_ptr<intake::HttpWebhooks> webhooks_;  ///< when there is a secret
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
   LimitReload limits_;
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end

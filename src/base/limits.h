@@ -92,7 +92,7 @@ inline constexpr std::size_t kMaxRequests = 50'000'000;  ///< kept at once; past
 inline constexpr std::size_t kMaxWaiting = 200'000;      ///< held reads and streams; past it: 503
 inline constexpr Micros kMaxWait = 30 * kSecond;         ///< `?wait=`
 inline constexpr std::size_t kMaxPage = 1'000;
-inline constexpr std::size_t kMaxPageScan = 20'000;  ///< requests looked at for one page
+inline constexpr std::size_t kMaxPageScan = 20'000;   ///< requests looked at for one page
 inline constexpr std::size_t kMaxSearchScan = 1'000;  ///< events looked at in one turn of a search by user
 inline constexpr Micros kLongPoll = 20 * kSecond;
 inline constexpr std::size_t kMaxReceive = 1'000;             ///< deliveries of one receive
@@ -126,6 +126,24 @@ inline constexpr Micros kBreakerOpen = 5 * kSecond;            ///< at first; do
 inline constexpr Micros kMaxBreakerOpen = 60 * kSecond;        ///< ... up to this
 inline constexpr std::size_t kMinSecretBytes = 32;             ///< of a secret that signs calls
 inline constexpr std::size_t kMaxSecretFileBytes = 4 * 1024;
+inline constexpr std::size_t kMaxWebhooksKept =
+    100'000;  ///< told or given up, for the log; pending: as requests
+inline constexpr std::size_t kWebhookConcurrency = 64;  ///< calls at once
+inline constexpr std::size_t kWebhooksPerReceiver = 8;  ///< of them to one URL
+inline constexpr std::size_t kMaxWebhookScan = 1'000;   ///< receivers looked at by one search for what is due
+inline constexpr std::size_t kMaxWebhookReceivers = 10'000;  ///< whose failures are remembered
+inline constexpr std::size_t kMaxWebhookPutBack = 10'000;    ///< put back by one call
+inline constexpr std::size_t kMaxWebhookSecrets = 100;
+inline constexpr std::size_t kMaxWebhookSecretsFileBytes = 64 * 1024;
+inline constexpr std::size_t kMaxWebhookAnswerBytes = 16 * 1024;  ///< of a receiver; nobody reads it
+inline constexpr Micros kWebhookTimeout = 10 * kSecond;           ///< of one call
+inline constexpr std::uint32_t kWebhookAttempts =
+    20;  ///< then it is given up: after some five hours of trying
+inline constexpr std::uint32_t kMaxWebhookAttempts = 1'000;
+inline constexpr Micros kWebhookBackoff = 5 * kSecond;  ///< at most, before the second; doubled each time
+inline constexpr Micros kMaxWebhookBackoff = 3600 * kSecond;
+inline constexpr Micros kWebhookMaxAge =
+    3LL * 24 * 3600 * kSecond;                      ///< given up when it could not be told so long
 inline constexpr std::size_t kMaxRankScan = 1'000;  ///< how far the position of a redriven request is told
 
 // ops
@@ -140,7 +158,7 @@ inline constexpr Micros kLiveTokenCheckEvery = 10 * kSecond;   ///< whether a li
 
 // identity
 inline constexpr Micros kHeldTokenCheckEvery = 10 * kSecond;  ///< whether who waits for an answer still may
-inline constexpr std::size_t kMaxAccounts = 100'000;        ///< past it: 503
+inline constexpr std::size_t kMaxAccounts = 100'000;          ///< past it: 503
 inline constexpr std::size_t kMaxRevokedTokens = 500'000;   ///< logged out and not expired yet; past it: 503
 inline constexpr std::size_t kMaxSignedOutUsers = 100'000;  ///< without an account; past it: 503
 inline constexpr Micros kMaxTokenAge =
@@ -160,7 +178,7 @@ inline constexpr std::size_t kMaxJwksBytes = 256 * 1024;
 inline constexpr std::size_t kMaxDiscoveryBytes = 64 * 1024;
 inline constexpr std::size_t kMaxJwksKeys = 64;
 inline constexpr std::size_t kMinRsaBits = 2048;
-inline constexpr std::size_t kMaxRsaBits = 8192;  ///< what checking one signature may cost
+inline constexpr std::size_t kMaxRsaBits = 8192;         ///< what checking one signature may cost
 inline constexpr Micros kOidcLeeway = 10 * kSecond;      ///< between the issuer's clock and ours
 inline constexpr Micros kOidcRefresh = 600 * kSecond;    ///< how often an issuer's keys are fetched
 inline constexpr Micros kOidcRefreshGap = 10 * kSecond;  ///< between two fetches that unknown key ids ask for
@@ -175,8 +193,8 @@ inline constexpr std::size_t kMaxListed = 100'000;           ///< items that one
 inline constexpr std::size_t kMaxTokenFileBytes = 8 * 1024;  ///< a token of an outside issuer is a few KiB
 inline constexpr std::size_t kCliAnswerBytes = 64UL * 1024 * 1024;  ///< of one answer
 inline constexpr Micros kCliCallTimeout = 60 * kSecond;
-inline constexpr Micros kCliStreamSilence = 30 * kSecond;      ///< a stream without a byte is broken
+inline constexpr Micros kCliStreamSilence = 30 * kSecond;         ///< a stream without a byte is broken
 inline constexpr std::size_t kCliStreamEventBytes = 1024 * 1024;  ///< of one event of a stream
-inline constexpr Micros kCliRedrivePoll = kSecond;              ///< between two looks at a redrive
+inline constexpr Micros kCliRedrivePoll = kSecond;                ///< between two looks at a redrive
 
 }  // namespace spillway::limits

@@ -72,6 +72,8 @@ class CircuitBreaker {
     if (ticket == phase_) probing_ = false;
   }
   Micros open_until_us() const { return open_until_us_; }
+  /// As one that is new.
+  bool is_untroubled() const { return !open_ && failures_ == 0; }
 
  private:
   BreakerOptions options_;

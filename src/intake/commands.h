@@ -52,6 +52,13 @@ struct RequestView {
 
 // ---- For operators ----------------------------------------------------------------------------------------
 
+/// Where final states of an event's requests are told.
+struct Webhook {
+  std::string url = {};          ///< empty: nowhere
+  std::string secret_name = {};  ///< of the secret that signs; empty: "default"
+  bool operator==(const Webhook&) const = default;
+};
+
 struct PutEvent {
   std::string event_id;
   std::string title;
@@ -60,7 +67,8 @@ struct PutEvent {
   Timestamp closes_at;  ///< unset: never closes
   Policy policy = Policy::kFirstCome;
   Actor actor{};
-  std::optional<WorkKind> work = {};  ///< absent: as it is; of a new one: capacity
+  std::optional<WorkKind> work = {};    ///< absent: as it is; of a new one: capacity
+  std::optional<Webhook> webhook = {};  ///< absent: as it is; of a new one: none
 };
 struct EventView {
   std::string event_id;
@@ -74,6 +82,7 @@ struct EventView {
   bool created = false;                  ///< put_event: made by this call
   EventPhase phase = EventPhase::kOpen;  ///< when it was asked
   WorkKind work = WorkKind::kCapacity;
+  Webhook webhook = {};
 
   std::uint64_t taken() const { return capacity_total - capacity_remaining; }
 };
@@ -110,6 +119,23 @@ struct Attempt {
   std::string reason;
 };
 
+/// The telling of a final state.
+struct WebhookView {
+  std::string delivery_id;
+  std::string request_id;
+  std::string event_id;
+  std::string user_id;
+  RequestStatus status = RequestStatus::kSucceeded;  ///< what is told
+  ResultCode result_code = ResultCode::kNone;
+  WebhookState state = WebhookState::kPending;
+  std::uint32_t attempts = 0;
+  int last_status = 0;  ///< HTTP's, of the last answer; 0: none came
+  std::string last_reason = {};
+  Timestamp created_at;       ///< when the request became final
+  Timestamp next_attempt_at;  ///< while pending: not before
+  Timestamp ended_at;         ///< unset while pending
+};
+
 struct RequestDetail {
   RequestView view;
   std::string user_id;
@@ -119,6 +145,7 @@ struct RequestDetail {
   std::vector<StatusLogEntry> status_log;
   std::vector<Attempt> attempts;  ///< the newest limits::kMaxAttemptsKept
   std::uint32_t redrives = 0;
+  std::optional<WebhookView> webhook = {};  ///< of its newest final state
 };
 
 /// Which dead letters are meant: those to which all that is set applies.
@@ -192,6 +219,27 @@ struct DiscardResult {
   std::uint64_t discarded = 0;  ///< at most limits::kMaxDiscard, oldest first: ask again for the rest
 };
 
+struct ListWebhooks {
+  std::optional<WebhookState> state = {};
+  std::string event_id = {};  ///< empty: of all
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor = {};
+};
+struct WebhookPage {
+  std::vector<WebhookView> items;  ///< newest first
+  std::string next_cursor;         ///< as in RequestPage
+};
+
+/// What was given up of an event is tried again, as if it were new.
+struct RedeliverWebhooks {
+  std::string event_id;
+  Actor actor{};
+};
+struct RedeliverResult {
+  std::uint64_t redelivered = 0;  ///< at most limits::kMaxWebhookPutBack, oldest first
+  std::uint64_t left = 0;         ///< ask again for these
+};
+
 struct ListRequests {
   std::string event_id;
   std::optional<RequestStatus> status;
@@ -251,6 +299,8 @@ struct Metrics {
   std::vector<Finished> finished;
   std::uint64_t redriven = 0, discarded = 0;  ///< dead letters
   std::uint64_t redrives_stopped_by_failures = 0;
+  std::uint64_t webhooks_pending = 0;  ///< now
+  std::uint64_t webhooks_delivered = 0, webhooks_given_up = 0, webhooks_failed = 0;
   QueueStats queue;
   std::array<std::uint64_t, kLatencyBounds.size() + 1> latency_counts{};  ///< not cumulative
   double latency_sum_seconds = 0;
@@ -308,6 +358,37 @@ struct Extend {
 };
 struct Acks {
   std::vector<Ack> acks;  ///< in the order asked
+};
+
+// ---- For who tells final states ---------------------------------------------------------------------------
+
+struct ReceiveWebhooks {
+  std::uint32_t max = 1;
+  Micros wait_us = 0;        ///< long poll
+  std::uint64_t poller = 0;  ///< as in Receive
+};
+/// A final state to be told. Handed out once at a time, and again after a restart.
+struct WebhookJob {
+  std::uint64_t id = 0;
+  std::uint32_t attempt = 1;  ///< only grows
+  std::uint32_t tries = 1;    ///< the same, since it was put back
+  Webhook to;                 ///< no URL: the event has none any more
+  std::string delivery_id;
+  std::string user_id;
+  RequestView request;
+};
+struct WebhookOutcome {
+  std::uint64_t id = 0;
+  std::uint32_t attempt = 1;
+  WebhookResult result = WebhookResult::kDelivered;  ///< not kExpired
+  int status = 0;                                    ///< HTTP's; 0: no answer
+  std::string reason;                                ///< at most limits::kMaxReasonBytes, ASCII
+  Micros retry_after_us = 0;                         ///< with kRetry; at most limits::kMaxWebhookBackoff
+  /// How the receiver is, for those who wait for it; nothing when it was not called.
+  std::optional<bool> receiver_is_well = {};
+};
+struct CompleteWebhooks {
+  std::vector<WebhookOutcome> outcomes;
 };
 
 }  // namespace spillway::intake

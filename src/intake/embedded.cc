@@ -12,6 +12,7 @@ namespace spillway::intake {
 namespace {
 
 constexpr int kRetryAfterSeconds = 1;
+constexpr std::uint64_t kNoPoller = std::numeric_limits<std::uint64_t>::max();
 constexpr Timestamp kForever{std::numeric_limits<Micros>::max()};
 
 std::string audit_json(const EventView& event) {
@@ -21,6 +22,11 @@ std::string audit_json(const EventView& event) {
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
   if (event.work != WorkKind::kCapacity) json.member("work", name(event.work));
+  if (!event.webhook.url.empty()) {
+    json.key("webhook").open_object().member("url", event.webhook.url);
+    if (!event.webhook.secret_name.empty()) json.member("secretName", event.webhook.secret_name);
+    json.close_object();
+  }
   json.close_object();
   return out;
 }
@@ -312,6 +318,7 @@ void EmbeddedService::metrics(Reply<Metrics> reply) {
     Metrics metrics = metrics_;
     metrics.refused += refused_early_.load(std::memory_order_relaxed);
     metrics.queue = stats(now);
+    metrics.webhooks_pending = machine.webhooks_pending();
     const std::size_t events = std::min(machine.event_count(), limits::kMaxEventsInMetrics);
     for (std::size_t i = 0; i < events; ++i) {
       const Machine::EventCapacity event = machine.capacity_of(i);
@@ -332,6 +339,7 @@ void EmbeddedService::end_receives(std::uint64_t poller, Reply<Ok> reply) {
       const auto here = it++;
       if (here->second->poller() == poller) turn.release(*receivers_.extract(here).mapped());
     }
+    expire_webhooks(turn, {}, poller);
   }));
 }
 
@@ -386,6 +394,7 @@ void EmbeddedService::count_finished(const Event& event, Timestamp now) {
   }
   if (const auto* redriven = std::get_if<Redriven>(&event)) metrics_.redriven += redriven->numbers.size();
   if (const auto* discarded = std::get_if<Discarded>(&event)) metrics_.discarded += discarded->numbers.size();
+  if (const auto* tried = std::get_if<WebhooksTried>(&event)) count_tried(*tried);
   for_each_changed(event, [this, now](std::uint64_t number) {
     if (!state_.machine.has(number)) return;  // forgotten by this event, finished long ago
     const RequestSummary request = state_.machine.summary_of(number);
@@ -436,7 +445,9 @@ void EmbeddedService::serve_receivers(journal::Turn& turn) {
 }
 
 void EmbeddedService::end_of_batch(journal::Turn& turn, bool may_write) {
-  if (may_write && something_new_ && turn.now() - served_at_ >= limits::kReceivePacing) serve_receivers(turn);
+  if (!something_new_ || turn.now() - served_at_ < limits::kReceivePacing) return;
+  serve_webhooks(turn);
+  if (may_write) serve_receivers(turn);
 }
 
 void EmbeddedService::tick(journal::Turn& turn, bool may_write) {
@@ -447,11 +458,14 @@ void EmbeddedService::tick(journal::Turn& turn, bool may_write) {
     commit(turn, events_);
     serve_receivers(turn);
   }
+  serve_webhooks(turn);
+  expire_webhooks(turn, turn.now(), kNoPoller);
   expire_receives(turn, turn.now());
   expire_waits(turn, turn.now());
 }
 
 void EmbeddedService::on_stop(journal::Turn& turn) {
+  expire_webhooks(turn, kForever, kNoPoller);
   expire_receives(turn, kForever);
   expire_waits(turn, kForever);
 }

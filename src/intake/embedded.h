@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "intake/machine.h"
 #include "intake/service.h"
+#include "intake/webhooks_out.h"
 #include "journal/audit_trail.h"
 #include "journal/engine.h"
 
@@ -71,6 +72,10 @@ class EmbeddedService final : public Service, public journal::Resident {
   void stop_redrive(Actor, Reply<RedriveView>) override;
   void discard_dead_letters(DiscardDeadLetters, Reply<DiscardResult>) override;
   void metrics(Reply<Metrics>) override;
+  void list_webhooks(ListWebhooks, Reply<WebhookPage>) override;
+  void redeliver_webhooks(RedeliverWebhooks, Reply<RedeliverResult>) override;
+  void receive_webhooks(ReceiveWebhooks, Reply<std::vector<WebhookJob>>) override;
+  void complete_webhooks(CompleteWebhooks, Reply<Ok>) override;
   void receive(Receive, Reply<std::vector<Delivery>>) override;
   void end_receives(std::uint64_t poller, Reply<Ok>) override;
   void complete(Complete, Reply<Acks>) override;
@@ -90,6 +95,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   class EndTask;
   class ReceiveTask;
   struct Search;
+  class WebhookTask;
 
   QueueStats stats(Timestamp now) const;
   template <class R, class Decide>
@@ -104,6 +110,11 @@ class EmbeddedService final : public Service, public journal::Resident {
   void record_audit(journal::Turn&);
   void wake_waiting(journal::Turn&, std::uint64_t request_number);
   void serve_receivers(journal::Turn&);
+  std::vector<WebhookJob> take_webhooks(Timestamp now, std::size_t max);
+  void serve_webhooks(journal::Turn&);
+  /// Answers the polls for webhooks that have waited until `until` or are those of `poller`.
+  void expire_webhooks(journal::Turn&, Timestamp until, std::uint64_t poller);
+  void count_tried(const WebhooksTried&);
   /// Answers what has waited until `until`.
   void expire_receives(journal::Turn&, Timestamp until);
   void expire_waits(journal::Turn&, Timestamp until);
@@ -122,7 +133,10 @@ class EmbeddedService final : public Service, public journal::Resident {
   std::optional<AuditEntry> to_audit_;               ///< what the task that runs has changed
   std::multimap<std::uint64_t, WaitTask*> waiting_;  ///< by request number
   std::multimap<Timestamp, WaitTask*> waiting_by_deadline_;
-  std::multimap<Timestamp, ReceiveTask*> receivers_;  ///< by deadline
+  std::multimap<Timestamp, ReceiveTask*> receivers_;      ///< by deadline
+  std::multimap<Timestamp, WebhookTask*> webhook_polls_;  ///< by deadline
+  WebhooksOut webhooks_out_;
+  WebhookCursor webhook_cursor_{};
   Timestamp served_at_{};
   bool something_new_ = true;  ///< since the receivers were served last
   bool started_ = false;

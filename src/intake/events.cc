@@ -119,6 +119,27 @@ class Encoder {
     w_.varint(e.event);
     w_.u8(static_cast<std::uint8_t>(e.work));
   }
+  void operator()(const WebhookSet& e) {
+    time(e.at);
+    w_.varint(e.event);
+    w_.string(e.url);
+    w_.string(e.secret_name);
+  }
+  void operator()(const WebhooksTried& e) {
+    time(e.at);
+    w_.varint(e.items.size());
+    for (const auto& item : e.items) {
+      number(item.id, 2, static_cast<unsigned>(item.result));
+      w_.varint(item.attempt);
+      w_.varint(item.status);
+      w_.string(item.reason);
+      if (item.result == WebhookResult::kRetry) time(item.due);
+    }
+  }
+  void operator()(const WebhooksPutBack& e) {
+    time(e.at);
+    numbers(e.ids);
+  }
 
  private:
   void numbers(const std::vector<std::uint64_t>& all) {
@@ -278,6 +299,35 @@ class Decoder {
     e.work = static_cast<WorkKind>(work);
     return e;
   }
+  WebhookSet webhook_set() {
+    WebhookSet e;
+    e.at = time();
+    e.event = index();
+    e.url = text(kMaxBodyBytes);
+    e.secret_name = text(kMaxUserBytes);
+    return e;
+  }
+  WebhooksTried webhooks_tried() {
+    WebhooksTried e;
+    e.at = time();
+    e.items.resize(count());
+    for (auto& item : e.items) {
+      item.id = number(2, static_cast<unsigned>(WebhookResult::kExpired));
+      item.result = static_cast<WebhookResult>(kind_);
+      item.attempt = index();
+      item.status = index();
+      item.reason = text(kMaxBodyBytes);
+      if (item.result == WebhookResult::kRetry) item.due = time();
+      require(item.attempt >= 1 || item.result == WebhookResult::kExpired);
+    }
+    return e;
+  }
+  WebhooksPutBack webhooks_put_back() {
+    WebhooksPutBack e;
+    e.at = time();
+    e.ids = numbers(1);
+    return e;
+  }
   bool done() const { return valid_ && r_.done(); }
 
  private:
@@ -350,14 +400,20 @@ Event decode_with(Decoder& d, std::uint8_t type) {
       return d.redrive_ended();
     case 13:
       return d.discarded();
-    default:
+    case 14:
       return d.work_set();
+    case 15:
+      return d.webhook_set();
+    case 16:
+      return d.webhooks_tried();
+    default:
+      return d.webhooks_put_back();
   }
 }
 
 }  // namespace
 
-static_assert(std::variant_size_v<Event> == 14,
+static_assert(std::variant_size_v<Event> == 17,
               "a new event: its number is its place, so it goes to the end");
 
 void encode(const Event& event, std::string& out) { std::visit(Encoder(out), event); }

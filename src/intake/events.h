@@ -25,6 +25,10 @@
 //  12 RedriveEnded    time at, u8 state
 //  13 Discarded  time at, str by, str reason, varint n, n * item          kind: none
 //  14 WorkSet    time at, varint event, u8 work
+//  15 WebhookSet time at, varint event, str url, str secret name
+//  16 WebhooksTried   time at, varint n, n * (item, varint attempt, varint status, str reason, and with
+//                     kRetry: time due)                                    kind: WebhookResult, 2 bits
+//  17 WebhooksPutBack time at, varint n, n * item                            kind: none
 // An item starts with a varint (zigzag(number - number before) << bits of kind) | kind, the number before the
 // first being 0; lists are at most limits::kMaxItemsPerRecord long when written, any length when read.
 
@@ -179,10 +183,39 @@ struct WorkSet {
   WorkKind work = WorkKind::kCapacity;
 };
 
+/// Where final states of an event are told from now on; an empty URL: nowhere. What is final before is not
+/// told.
+struct WebhookSet {
+  Timestamp at;
+  std::uint32_t event = 0;
+  std::string_view url;
+  std::string_view secret_name;
+};
+/// What became of attempts to tell. That there is something to tell needs no event: it follows from those
+/// that make a request final, so that the one is durable when the other is.
+struct WebhooksTried {
+  struct Item {
+    std::uint64_t id = 0;  ///< of the delivery; they are counted like requests, by themselves
+    WebhookResult result = WebhookResult::kDelivered;
+    std::uint32_t attempt = 1;  ///< with kExpired: of the last one, or 0
+    std::uint32_t status = 0;
+    std::string_view reason;
+    Timestamp due;  ///< with kRetry
+  };
+  Timestamp at;
+  std::vector<Item> items;
+};
+/// Deliveries that had been given up are pending again, with all their tries.
+struct WebhooksPutBack {
+  Timestamp at;
+  std::vector<std::uint64_t> ids;
+};
+
 /// Texts are views: into the command that an event was decided from, or into the payload it was decoded from.
 /// An event lives no longer than those.
 using Event = std::variant<Seeded, EventPut, Accepted, Paused, Received, Completed, Due, Extended, Retired,
-                           RedriveStarted, Redriven, RedriveEnded, Discarded, WorkSet>;
+                           RedriveStarted, Redriven, RedriveEnded, Discarded, WorkSet, WebhookSet,
+                           WebhooksTried, WebhooksPutBack>;
 /// decide() appends. Clear and use it again, and deciding allocates nothing for it.
 using Events = std::vector<Event>;
 

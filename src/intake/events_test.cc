@@ -130,6 +130,27 @@ std::vector<Golden> golden() {
        "026e6f"
        "3e"
        "1817161514131211"},
+      {WebhookSet{kAt, 300, "https://h/", "shop"}, 15,
+       "0807060504030201"
+       "ac02"
+       "0a68747470733a2f2f682f"
+       "0473686f70"},
+      {WebhooksTried{kAt,
+                     {{9, WebhookResult::kDelivered, 1, 204, "", {}},
+                      {7, WebhookResult::kRetry, 2, 500, "no", kLater},
+                      {8, WebhookResult::kGiveUp, 300, 0, "", {}},
+                      {9, WebhookResult::kExpired, 0, 0, "old", {}}}},
+       16,
+       "0807060504030201"
+       "04"
+       "4801cc0100"
+       "0d02f403026e6f1817161514131211"
+       "0aac020000"
+       "0b0000036f6c64"},
+      {WebhooksPutBack{kAt, {9, 7}}, 17,
+       "0807060504030201"
+       "02"
+       "1203"},
   };
 }
 
@@ -164,7 +185,8 @@ TEST(Events, a_truncated_or_longer_payload_is_refused) {
 
 TEST(Events, unknown_types_and_versions_are_refused) {
   EXPECT_FALSE(decode(0, kVersion, "").ok());
-  EXPECT_FALSE(decode(14, kVersion, "").ok());
+  EXPECT_FALSE(decode(18, kVersion, "").ok());
+  EXPECT_FALSE(decode(18, kVersion, encoded(WebhooksPutBack{kAt, {9}})).ok());
   EXPECT_FALSE(decode(4, kVersion + 1, encoded(Paused{kAt, true})).ok());
 }
 
@@ -178,14 +200,20 @@ TEST(Events, values_out_of_range_are_refused) {
       {5, time + time + std::string("\0", 1)},                                    // an empty list
       {5, time + time + std::string("\1\x0b", 2)},                                // verdict 3
       {5, time + time + std::string("\1\x04", 2)},                                // number before 1
-      {5, time + time + "\xff\xff\xff\xff\x0f\x08"},         // a list longer than its bytes
-      {6, time + std::string("\1\x21\0", 3)},                // a reason that is none
-      {7, time + std::string("\1\x15", 2)},                  // kind 5
-      {9, time + std::string("\0\0", 2)},                    // nothing retired
-      {12, time + '\x01'},                                   // an end that is none
-      {13, time + std::string("\0\0\0", 3)},                 // nothing discarded
-      {14, time + std::string("\0\2", 2)},                   // work of kind 2
-      {9, time + std::string("\xff\xff\xff\xff\x7f\1", 6)},  // an index past 32 bits
+      {5, time + time + "\xff\xff\xff\xff\x0f\x08"},                      // a list longer than its bytes
+      {6, time + std::string("\1\x21\0", 3)},                             // a reason that is none
+      {7, time + std::string("\1\x15", 2)},                               // kind 5
+      {9, time + std::string("\0\0", 2)},                                 // nothing retired
+      {12, time + '\x01'},                                                // an end that is none
+      {13, time + std::string("\0\0\0", 3)},                              // nothing discarded
+      {14, time + std::string("\0\2", 2)},                                // work of kind 2
+      {9, time + std::string("\xff\xff\xff\xff\x7f\1", 6)},               // an index past 32 bits
+      {15, time + std::string("\0\0\x80\2", 4) + std::string(256, 'n')},  // a name too long
+      {16, time + std::string("\0", 1)},                                  // nothing tried
+      {16, time + std::string("\1\x08\0\0\0", 5)},                        // a delivery by no attempt
+      {16, time + std::string("\1\x09\1\0\0", 5)},                        // a retry without its time
+      {16, time + std::string("\1\0\1\0\0", 5)},                          // delivery 0
+      {17, time + std::string("\0", 1)},                                  // nothing put back
   };
   for (const auto& [number, payload] : bad)
     EXPECT_FALSE(decode(number, kVersion, payload).ok()) << hex(payload);
@@ -198,8 +226,8 @@ TEST(Events, tell_which_requests_they_change) {
     return numbers;
   };
   using Numbers = std::vector<std::uint64_t>;
-  const Numbers expected[] = {{}, {}, {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3},
-                              {}, {}, {7},   {}, {},         {},        {9, 7}};
+  const Numbers expected[] = {{}, {},  {200}, {}, {7, 9, 10}, {9, 7, 8}, {3, 4}, {5, 3}, {},
+                              {}, {7}, {},    {}, {},         {9, 7},    {},     {},     {}};
   const auto all = golden();
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(changed(all[i].event), expected[i]);
 }

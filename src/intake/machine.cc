@@ -162,6 +162,10 @@ Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events
                               command.opens_at, command.closes_at, command.policy});
   }
   if (work != work_before) out.emplace_back(WorkSet{now, index, work});
+  static const Webhook kNone;
+  const Webhook& webhook_before = created ? kNone : before->webhook;
+  const Webhook& webhook = command.webhook ? *command.webhook : webhook_before;
+  if (webhook != webhook_before) out.emplace_back(WebhookSet{now, index, webhook.url, webhook.secret_name});
   const std::uint64_t taken = created ? 0 : before->taken();
   return EventView{command.event_id,
                    command.title,
@@ -172,7 +176,8 @@ Result<EventView> Machine::decide(const PutEvent& command, Timestamp now, Events
                    command.policy,
                    created,
                    phase_at(now, command.opens_at, command.closes_at),
-                   work};
+                   work,
+                   webhook};
 }
 
 QueueStats Machine::decide_paused(bool paused, Timestamp now, Events& out) const {
@@ -194,7 +199,8 @@ EventView MachineState::view(const EventState& e, Timestamp now) const {
           e.policy,
           false,
           phase_at(now, e.opens_at, e.closes_at),
-          e.work};
+          e.work,
+          e.webhook};
 }
 
 std::vector<StatusLogEntry> MachineState::status_log(std::uint64_t number, const Record& r) const {
@@ -284,7 +290,8 @@ RequestDetail MachineState::detail(std::uint64_t number, const Record& r) const 
           r.failure,
           status_log(number, r),
           attempts(number, r),
-          redrives(number, r)};
+          redrives(number, r),
+          webhook_view(number)};
 }
 
 RequestDetail MachineState::summary(std::uint64_t number, const Record& r) const {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -25,6 +26,7 @@ struct MachineConfig {
   std::size_t max_requests = limits::kMaxRequests;  ///< kept at once
   std::size_t max_events = limits::kMaxEvents;
   std::size_t max_body_bytes = limits::kMaxKeptBodyBytes;  ///< of all kept requests together
+  Micros webhook_max_age_us = limits::kWebhookMaxAge;      ///< what could not be told so long is given up
 };
 
 /// What a request is, without a text: for metrics and for telling whether a watcher must wake.
@@ -43,6 +45,14 @@ struct SearchProgress {
   std::uint32_t next_event = 0;
   std::vector<std::uint64_t> newest;  ///< found so far, from the newest on: one more than the page holds
 };
+
+/// What may be told now, as the one who hands it out knows.
+struct WebhookRoom {
+  std::function<std::size_t(std::string_view url)> of_receiver;  ///< how many more
+  std::function<bool(std::uint64_t id)> is_out;                  ///< few are
+};
+/// The receiver that was looked at last.
+using WebhookCursor = std::pair<std::int64_t, std::uint64_t>;
 
 /// intake's state and its rules, in memory.
 ///
@@ -85,6 +95,11 @@ class Machine {
   Result<RedriveView> decide_stop_redrive(Timestamp now, Events& out) const;
   /// not_found (no such event). `out` then views into the command.
   Result<DiscardResult> decide(const DiscardDeadLetters&, Timestamp now, Events& out) const;
+  /// What comes too late, or is about another attempt, changes nothing. `out` then views into the command.
+  void decide(const CompleteWebhooks&, Timestamp now, Events& out) const;
+  void decide(CompleteWebhooks&&, Timestamp, Events&) const = delete;
+  /// not_found (no such event), invalid_argument (an event that has no webhook any more).
+  Result<RedeliverResult> decide(const RedeliverWebhooks&, Timestamp now, Events& out) const;
   QueueStats decide_paused(bool paused, Timestamp now, Events& out) const;
   /// What has come due: deliveries not completed in time, delayed retries, requests to forget, the next of a
   /// redrive. At most
@@ -122,6 +137,14 @@ class Machine {
   /// `progress.more` the answer is empty, and the same is to be asked again with the same `progress`.
   /// not_found (no such event), invalid_argument (cursor).
   Result<FoundRequests> find(const SearchRequests&, SearchProgress& progress) const;
+  /// not_found (no such event), invalid_argument (cursor).
+  Result<WebhookPage> list(const ListWebhooks&) const;
+  /// Those that are due, at most `max`: one receiver after the other, from where `cursor` stands on, each as
+  /// far as it has room, longest due first. Looks at limits::kMaxWebhookScan receivers at most.
+  std::vector<WebhookJob> due_webhooks(Timestamp now, std::size_t max, const WebhookRoom&,
+                                       WebhookCursor& cursor) const;
+  bool has_due_webhooks(Timestamp now) const;
+  std::uint64_t webhooks_pending() const;
   QueueStats queue_stats(Timestamp now) const;
   /// True when a receive would find something to do: what a long poll waits for.
   bool has_due_work() const;

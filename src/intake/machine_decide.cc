@@ -200,7 +200,7 @@ void append_retired(const MachineState& s, Timestamp now, std::size_t budget, Ev
     std::uint64_t count = 0;
     for (std::uint64_t number = s.events[index]->first; number != 0 && count < budget; ++count) {
       const Record& r = s.requests.at(number);
-      if (!is_final(r.status) || !is_over(r.until_us)) break;
+      if (!is_final(r.status) || !is_over(r.until_us) || s.webhook_pending(number)) break;
       number = r.next();
     }
     CHECK(count != 0);
@@ -323,6 +323,7 @@ void Machine::decide_due(Timestamp now, std::size_t max_items, Events& out) cons
   // What a redrive is still about is not forgotten under its hands.
   if (!s.redrive_has_more()) append_retired(s, now, max_items - items.size(), out);
   s.append_redrive(now, max_items - items.size(), out);
+  s.append_expired_webhooks(now, max_items - items.size(), out);
 }
 
 void Machine::decide_restart(Timestamp now, Events& out) const {

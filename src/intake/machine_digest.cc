@@ -13,7 +13,15 @@ namespace spillway::intake {
 namespace {
 
 // Told apart, so that a request cannot stand for an event.
-enum Domain : std::uint64_t { kRequest = 1, kEvent = 2, kPerson = 3, kNotes = 4, kGlobals = 5, kRedrive = 6 };
+enum Domain : std::uint64_t {
+  kRequest = 1,
+  kEvent = 2,
+  kPerson = 3,
+  kNotes = 4,
+  kGlobals = 5,
+  kRedrive = 6,
+  kWebhook = 7
+};
 constexpr std::uint64_t kPerNumber = 0x9e3779b97f4a7c15;
 
 std::uint64_t hash_text(std::string_view text, std::uint64_t seed) {
@@ -109,7 +117,31 @@ std::uint64_t MachineState::hash(const EventState& e) const {
                              static_cast<std::uint64_t>(e.closes_at.us)};
   for (std::size_t i = 1; i < e.retired.size(); ++i) words[4 + i] = e.retired[i];
   words[11] = static_cast<std::uint64_t>(e.policy) | static_cast<std::uint64_t>(e.work) << 8;
-  return hash_words(words, kEvent);
+  const std::uint64_t hash = hash_words(words, kEvent);
+  if (e.webhook == Webhook{}) return hash;  // as it was before there were any
+  const std::uint64_t more[] = {hash, hash_text(e.webhook.url, kEvent),
+                                hash_text(e.webhook.secret_name, kEvent)};
+  return hash_words(more, kEvent);
+}
+
+std::uint64_t MachineState::hash(std::uint64_t id, const WebhookDelivery& d) const {
+  const std::uint64_t words[] = {id,
+                                 d.number,
+                                 static_cast<std::uint64_t>(d.state) << 24 |
+                                     static_cast<std::uint64_t>(d.status) << 16 |
+                                     static_cast<std::uint64_t>(d.result) << 8 | (d.superseded ? 1U : 0U),
+                                 std::uint64_t{d.attempts} << 32 | d.last_status,
+                                 d.attempts_old,
+                                 hash_text(d.last_reason, kWebhook),
+                                 static_cast<std::uint64_t>(d.created_at.us),
+                                 static_cast<std::uint64_t>(d.since.us),
+                                 static_cast<std::uint64_t>(d.until.us)};
+  return hash_words(words, kWebhook);
+}
+
+std::uint64_t MachineState::hash_last_webhook() const {
+  const std::uint64_t words[] = {webhooks.last};
+  return webhooks.last == 0 ? 0 : hash_words(words, kWebhook);
 }
 
 std::uint64_t MachineState::hash_person(std::uint64_t number, const PersonKey& key,
@@ -193,7 +225,8 @@ std::uint64_t Machine::digest() const { return state_->digest; }
 
 std::uint64_t Machine::recompute_digest() const {
   const MachineState& s = *state_;
-  std::uint64_t sum = s.hash_globals() + s.hash_redrive();
+  std::uint64_t sum = s.hash_globals() + s.hash_redrive() + s.hash_last_webhook();
+  for (const auto& [id, delivery] : s.webhooks.all) sum += s.hash(id, delivery);
   for (const auto& event : s.events) sum += s.hash(*event);
   Recount recount(s);
   s.requests.for_each([&](std::uint64_t number, const Record& r) {
@@ -203,7 +236,7 @@ std::uint64_t Machine::recompute_digest() const {
     sum += s.hash_person(number, person, s.requests.body(number, r));
     if (const Notes* notes = s.notes_of(number, r)) sum += s.hash(number, *notes);
   });
-  return recount.agrees() ? sum : ~sum;
+  return recount.agrees() && s.webhooks_indexed() ? sum : ~sum;
 }
 
 }  // namespace spillway::intake

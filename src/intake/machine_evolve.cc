@@ -217,6 +217,16 @@ class Evolver {
     s_.digest += s_.hash(event);
     s_.index(e.event);
   }
+  void operator()(const WebhookSet& e) {
+    CHECK(e.event < s_.events.size());
+    EventState& event = *s_.events[e.event];
+    s_.digest -= s_.hash(event);
+    event.webhook = {std::string(e.url), std::string(e.secret_name)};
+    s_.digest += s_.hash(event);
+    s_.index_webhooks(e.event);
+  }
+  void operator()(const WebhooksTried& e) { s_.apply(e); }
+  void operator()(const WebhooksPutBack& e) { s_.apply(e); }
   void operator()(const Discarded& e) {
     for (const std::uint64_t number : e.numbers) {
       Change change(*this, number);
@@ -284,6 +294,7 @@ class Evolver {
     }
     if (c.r.has_notes) count_redriven(c, final.status);
     if (!reason.empty()) note(c).final_reason = reason;
+    if (!c.event.webhook.url.empty()) s_.add_webhook(c.number, c.r, at);
   }
   /// Tells the redrive that put it back, if that is the newest, how it ended.
   void count_redriven(Change& c, RequestStatus status) {
@@ -302,6 +313,7 @@ class Evolver {
   /// A dead letter is QUEUED again, with all its tries.
   void put_back(Change& c, Timestamp at) {
     leave_the_dead(c.number, c.r);
+    s_.supersede_webhook(c.number);  // it will have another end to tell
     Notes& notes = note(c);
     const Timestamp dead_at{c.r.until_us};
     std::string reason = std::exchange(notes.final_reason, {});
@@ -398,6 +410,7 @@ class Evolver {
       s_.notes.erase(notes);
     }
     if (MachineState::is_dead(r)) leave_the_dead(number, r);
+    s_.forget_webhooks(number);
     --count_of(event.counts, r.status);
     ++count_of(event.retired, r.status);
     event.first = r.next();
@@ -442,7 +455,8 @@ void MachineState::index(std::uint32_t number) {
   Timestamp purge;
   if (e.first != 0 && e.closes_at) {
     const Record& oldest = requests.at(e.first);
-    if (is_final(oldest.status)) purge = std::max(e.closes_at, Timestamp{oldest.until_us});
+    const bool told = e.webhooks_due.empty() || !webhook_pending(e.first);
+    if (is_final(oldest.status) && told) purge = std::max(e.closes_at, Timestamp{oldest.until_us});
   }
   replace_in(purgeable, number, e.purge_key, purge.us);
 }

@@ -68,6 +68,20 @@ struct Describe {
   std::string operator()(const WorkSet& e) const {
     return fmt::format("WorkSet {} {}", e.event, name(e.work));
   }
+  std::string operator()(const WebhookSet& e) const {
+    return fmt::format("WebhookSet {} '{}'", e.event, e.url);
+  }
+  std::string operator()(const WebhooksTried& e) const {
+    constexpr const char* kResults[] = {"delivered", "retry", "given up", "expired"};
+    std::string out = "WebhooksTried";
+    const char* separator = " ";
+    for (const auto& item : e.items) {
+      out += fmt::format("{}{} {}", separator, item.id, kResults[static_cast<std::size_t>(item.result)]);
+      separator = ", ";
+    }
+    return out;
+  }
+  std::string operator()(const WebhooksPutBack& e) const { return numbers("WebhooksPutBack", e.ids); }
 
   static std::string numbers(std::string out, const std::vector<std::uint64_t>& all) {
     for (const std::uint64_t number : all) out += fmt::format(" {}", number);
@@ -120,6 +134,9 @@ class MachineFixture {
       return done(0);
     } else if constexpr (std::is_same_v<Command, DoRestart>) {
       machine_.decide_restart(now, events_);
+      return done(0);
+    } else if constexpr (std::is_same_v<Command, CompleteWebhooks>) {
+      machine_.decide(command, now, events_);
       return done(0);
     } else if constexpr (std::is_same_v<Command, StopRedrive>) {
       return done(machine_.decide_stop_redrive(now, events_));

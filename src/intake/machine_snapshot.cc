@@ -1,7 +1,7 @@
 // save() and load(). Layout: blocks of `u32 size, bytes`; the entries in them follow each other without
 // regard to the ends of blocks' contents (an entry never spans two). First the header, then the events by
-// index, then the requests by number, then the redrive if there was one, then the digest of it all and the
-// seal. Links, counts of kept requests and indexes are made anew.
+// index, then the requests by number, then the redrive if there was one, then the webhooks, then the digest
+// of it all and the seal. Links, counts of kept requests and indexes are made anew.
 
 #include <fmt/core.h>
 
@@ -11,8 +11,9 @@
 namespace spillway::intake {
 namespace {
 
-// Read as well: 1, from before there were redrives; 2, from before events had kinds of work.
-constexpr std::uint8_t kSnapshotVersion = 3;
+// Read as well: 1, from before there were redrives; 2, from before events had kinds of work; 3, from before
+// there were webhooks.
+constexpr std::uint8_t kSnapshotVersion = 4;
 
 constexpr unsigned kDiscarded = 0x80;  // beside the failure class
 
@@ -38,6 +39,8 @@ void write_event(ByteWriter w, const EventState& e) {
   w.u8(static_cast<std::uint8_t>(e.policy));
   for (const std::uint64_t n : e.retired) w.varint(n);
   w.u8(static_cast<std::uint8_t>(e.work));
+  w.string(e.webhook.url);
+  w.string(e.webhook.secret_name);
 }
 
 void write_request(ByteWriter w, const MachineState& s, std::uint64_t number, const Record& r, Seal& seal) {
@@ -107,6 +110,22 @@ void write_redrive(ByteWriter w, const RedriveStatus& r) {
   }
 }
 
+void write_webhook(ByteWriter w, std::uint64_t id, const WebhookDelivery& d) {
+  w.varint(id);
+  w.varint(d.number);
+  w.u8(static_cast<std::uint8_t>(d.state));
+  w.u8(static_cast<std::uint8_t>(d.status));
+  w.u8(static_cast<std::uint8_t>(d.result));
+  w.u8(d.superseded ? 1 : 0);
+  w.varint(d.attempts);
+  w.varint(d.attempts_old);
+  w.varint(d.last_status);
+  w.string(d.last_reason);
+  w.i64(d.created_at.us);
+  w.i64(d.since.us);
+  w.i64(d.until.us);
+}
+
 /// Everything but the digest, which is compared at the end: what is checked here is what would break on the
 /// way.
 class Loader {
@@ -124,6 +143,8 @@ class Loader {
     const std::uint64_t events = header.varint();
     const std::uint64_t requests = header.varint();
     const bool has_redrive = version_ >= 2 && flag(header);
+    if (version_ >= 4) s_.webhooks.last = header.varint();
+    const std::uint64_t webhooks = version_ >= 4 ? header.varint() : 0;
     if (!ok() || last > kMaxRequestNumber || requests > last) return false;
     for (std::uint64_t i = 0; i < events; ++i) {
       if (!event(blocks_.entry())) return false;
@@ -132,6 +153,9 @@ class Loader {
       if (!request(blocks_.entry(), last)) return false;
     }
     if (has_redrive && !redrive(blocks_.entry())) return false;
+    for (std::uint64_t i = 0; i < webhooks; ++i) {
+      if (!webhook(blocks_.entry())) return false;
+    }
     s_.requests.set_last(last);
     for (std::uint32_t i = 0; i < s_.events.size(); ++i) s_.index(i);
     ByteReader& end = blocks_.entry();
@@ -163,6 +187,10 @@ class Loader {
     for (std::uint64_t& n : event->retired) n = r.varint();
     const std::uint8_t work = version_ >= 3 ? r.u8() : 0;
     event->work = static_cast<WorkKind>(work);
+    if (version_ >= 4) {
+      event->webhook.url = r.string();
+      event->webhook.secret_name = r.string();
+    }
     if (!ok() || work >= kWorkKinds || policy != static_cast<std::uint8_t>(Policy::kFirstCome)) return false;
     if (!s_.event_index.emplace(event->id, static_cast<std::uint32_t>(s_.events.size())).second) return false;
     s_.events.push_back(std::move(event));
@@ -275,6 +303,32 @@ class Loader {
            (redrive.filter.event == DeadFilter::kAnyEvent || redrive.filter.event < s_.events.size());
   }
 
+  bool webhook(ByteReader& r) {
+    const std::uint64_t id = r.varint();
+    WebhookDelivery d;
+    d.number = r.varint();
+    const std::uint8_t state = r.u8(), status = r.u8(), result = r.u8();
+    d.superseded = flag(r);
+    const std::uint64_t attempts = r.varint(), old = r.varint(), last_status = r.varint();
+    d.last_reason = r.string();
+    d.created_at = {r.i64()};
+    d.since = {r.i64()};
+    d.until = {r.i64()};
+    const std::uint64_t before = s_.webhooks.all.empty() ? 0 : s_.webhooks.all.rbegin()->first;
+    if (!ok() || state < 1 || state > static_cast<std::uint8_t>(WebhookState::kGivenUp) || id <= before ||
+        id > s_.webhooks.last || old > attempts || attempts > UINT32_MAX || last_status > UINT32_MAX ||
+        status < 4 || status > 6 || result > 7 || s_.requests.find(d.number) == nullptr)
+      return false;
+    d.state = static_cast<WebhookState>(state);
+    d.status = static_cast<RequestStatus>(status);
+    d.result = static_cast<ResultCode>(result);
+    d.attempts = static_cast<std::uint32_t>(attempts);
+    d.attempts_old = static_cast<std::uint32_t>(old);
+    d.last_status = static_cast<std::uint32_t>(last_status);
+    s_.index_webhook(id, s_.webhooks.all.emplace(id, std::move(d)).first->second);
+    return true;
+  }
+
   void put_in_line(std::uint64_t number, Record& record) {
     EventState& event = *s_.events[record.event];
     record.ordinal = static_cast<std::uint32_t>(event.accepted() + 1);
@@ -336,10 +390,13 @@ void Machine::save(const std::function<void(std::string_view)>& write) const {
   header.varint(s.events.size());
   header.varint(s.requests.size());
   header.u8(s.redrive ? 1 : 0);
+  header.varint(s.webhooks.last);
+  header.varint(s.webhooks.all.size());
   for (const auto& event : s.events) write_event(blocks.entry(), *event);
   s.requests.for_each(
       [&](std::uint64_t number, const Record& r) { write_request(blocks.entry(), s, number, r, seal); });
   if (s.redrive) write_redrive(blocks.entry(), *s.redrive);
+  for (const auto& [id, delivery] : s.webhooks.all) write_webhook(blocks.entry(), id, delivery);
   ByteWriter end = blocks.entry();
   end.u64(s.digest);
   end.u64(seal.value());

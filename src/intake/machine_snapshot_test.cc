@@ -188,5 +188,34 @@ TEST(MachineSnapshot, those_of_version_2_are_read) {
   EXPECT_EQ(loaded.queue_stats(at(10)).in_flight, 1u);
 }
 
+/// Written by the program as it was before there were webhooks: one of work over HTTP that has won, one that
+/// was returned, one in line.
+TEST(MachineSnapshot, those_of_version_3_are_read) {
+  constexpr std::string_view kHex =
+      "df0000000301000102030405060708090a0b0c0d0e0f00030103000145057469746c6503000000000000000000618e2e"
+      "17650600010000000000000001010040c2a728176506000089d5281765060040cbe42817650600010401040003616e6e"
+      "027b7d0002008004b728176506000089d52817650600800df42817650600010300020003626f62000101800df4281765"
+      "060004046f70656e0089d5281765060000000100000000000000000000000300c046c628176506000000000000000000"
+      "00000000000000000002000000036361740000c9f34717df43f7439cf08afe4b9e38c4";
+  std::string bytes;
+  for (std::size_t i = 0; i < kHex.size(); i += 2) {
+    bytes.push_back(static_cast<char>(std::stoi(std::string(kHex.substr(i, 2)), nullptr, 16)));
+  }
+  Machine loaded;
+  std::size_t from = 0;
+  ASSERT_TRUE(loaded
+                  .load([&](char* into, std::size_t size) {
+                    if (size > bytes.size() - from) return false;
+                    bytes.copy(into, size, from);
+                    from += size;
+                    return true;
+                  })
+                  .ok());
+  EXPECT_EQ(loaded.digest(), 0x43f743df1747f3c9);
+  EXPECT_EQ(loaded.event("E", at(6))->work, WorkKind::kHttp);
+  EXPECT_EQ(loaded.event("E", at(6))->webhook, Webhook{});
+  EXPECT_EQ(loaded.request_detail(id(2))->attempts.size(), 1u);
+}
+
 }  // namespace
 }  // namespace spillway::intake

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "intake/machine.h"
+#include "intake/machine_webhooks.h"
 #include "intake/people.h"
 #include "intake/request_store.h"
 
@@ -43,6 +44,7 @@ struct EventState {
   Timestamp closes_at;
   Policy policy = Policy::kFirstCome;
   WorkKind work = WorkKind::kCapacity;
+  Webhook webhook;
 
   std::uint64_t first = 0;           ///< its oldest kept request, or 0
   std::uint64_t last = 0;            ///< its newest kept, or 0
@@ -57,6 +59,12 @@ struct EventState {
   std::uint64_t waiting_key = 0;
   std::int64_t purge_key = 0;
   bool touched = false;  ///< by the event that is being applied, and not indexed again yet
+
+  // Of its deliveries of webhooks: (when it is due, id) of the pending, ids of those that may be put back.
+  std::set<std::pair<std::int64_t, std::uint64_t>> webhooks_due;
+  std::set<std::uint64_t> webhooks_given_up;
+  WebhookReceiver* webhook_receiver = nullptr;  ///< in which it is listed; null: none is pending
+  std::int64_t webhook_key = 0;                 ///< as which
 
   std::uint64_t taken() const {
     return count_of(counts, RequestStatus::kSucceeded) + count_of(retired, RequestStatus::kSucceeded);
@@ -182,6 +190,7 @@ struct MachineState {
   std::uint64_t queued = 0;
   std::uint64_t dead_letters = 0;
   std::optional<RedriveStatus> redrive;
+  Webhooks webhooks;
 
   // Indexes: derived from the above, in no snapshot and no digest.
   std::map<std::int64_t, Lease> leases;                      ///< in flight, by deadline
@@ -251,6 +260,30 @@ struct MachineState {
   }
   /// What the redrive does next, at most `max_items` requests.
   void append_redrive(Timestamp now, std::size_t max_items, Events& out) const;
+
+  // Webhooks (machine_webhooks.cc).
+  /// A request of an event with a webhook became final.
+  void add_webhook(std::uint64_t number, const Record&, Timestamp at);
+  /// It is redriven: what is pending is no longer so, and what was told is out of date.
+  void supersede_webhook(std::uint64_t number);
+  /// It is forgotten.
+  void forget_webhooks(std::uint64_t number);
+  void drop_webhook(std::uint64_t id);
+  void apply(const WebhooksTried&);
+  void apply(const WebhooksPutBack&);
+  /// At most so many; answers how many.
+  std::size_t append_expired_webhooks(Timestamp now, std::size_t max_items, Events& out) const;
+  std::uint64_t newest_webhook(std::uint64_t number) const;  ///< its id, or 0
+  bool webhook_pending(std::uint64_t number) const;
+  std::string webhook_id(std::uint64_t id, const WebhookDelivery&) const;  ///< as others know it
+  WebhookView view(std::uint64_t id, const WebhookDelivery&) const;
+  std::optional<WebhookView> webhook_view(std::uint64_t number) const;
+  void index_webhook(std::uint64_t id, const WebhookDelivery&);
+  void unindex_webhook(std::uint64_t id, const WebhookDelivery&);
+  /// Puts the event where it belongs in the indexes of receivers.
+  void index_webhooks(std::uint32_t event);
+  bool webhooks_indexed() const;  ///< all of it, for a recount
+
   /// Puts the event where it belongs in `ready`, `waiting` and `purgeable`.
   void index(std::uint32_t event);
 
@@ -260,7 +293,9 @@ struct MachineState {
   std::uint64_t hash_person(std::uint64_t number, const PersonKey&, std::string_view body) const;
   std::uint64_t hash(std::uint64_t number, const Notes&) const;
   std::uint64_t hash_globals() const;
-  std::uint64_t hash_redrive() const;  ///< 0 when there never was one
+  std::uint64_t hash(std::uint64_t id, const WebhookDelivery&) const;
+  std::uint64_t hash_last_webhook() const;  ///< 0 when there never was one
+  std::uint64_t hash_redrive() const;       ///< 0 when there never was one
   /// What hash_globals() grows by when the last number does by one.
   static std::uint64_t hash_next_number();
 };

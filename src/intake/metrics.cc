@@ -35,6 +35,14 @@ void append_metrics(std::string& out, const Metrics& metrics) {
                 static_cast<double>(metrics.queue.oldest_age_us) / kSecond);
   append_metric(out, "spillway_intake_dead_letters", "gauge", "Requests whose tries are used up.",
                 metrics.queue.dead_letters);
+  append_metric(out, "spillway_intake_webhooks_pending", "gauge", "Final states that have still to be told.",
+                metrics.webhooks_pending);
+  append_metric(out, "spillway_intake_webhooks_delivered_total", "counter",
+                "Final states that a webhook took.", metrics.webhooks_delivered);
+  append_metric(out, "spillway_intake_webhooks_failed_total", "counter",
+                "Tries to tell a final state that failed.", metrics.webhooks_failed);
+  append_metric(out, "spillway_intake_webhooks_given_up_total", "counter",
+                "Final states whose telling was given up.", metrics.webhooks_given_up);
   append_metric(out, "spillway_intake_redriven_total", "counter", "Dead letters put back into the queue.",
                 metrics.redriven);
   append_metric(out, "spillway_intake_discarded_total", "counter", "Dead letters discarded.",

@@ -47,6 +47,7 @@ void append_event(JsonWriter& json, const EventView& event) {
   if (event.opens_at) json.member("opensAt", event.opens_at);
   if (event.closes_at) json.member("closesAt", event.closes_at);
   json.member("policy", name(event.policy)).member("work", name(event.work));
+  append_webhook(json, event.webhook);
   json.member("state", name(event.phase)).close_object();
 }
 
@@ -138,7 +139,7 @@ Status check_body(const Request& request) {
   return check_json(request.body());
 }
 
-Result<PutEvent> read_event(const Request& request, bool has_http_work) {
+Result<PutEvent> read_event(const RouteContext& context, const Request& request) {
   if (!is_path_id(request.param(0)))
     return invalid_argument("eventId must be 1 to 128 of A-Z a-z 0-9 . _ ~ -");
   JsonReader body(request.body());
@@ -154,9 +155,10 @@ Result<PutEvent> read_event(const Request& request, bool has_http_work) {
   const std::string work = body.optional_string("work", 32, "");
   command.work = parse_work(work);
   if (!work.empty() && !command.work) body.refuse("work must be capacity or http");
-  if (command.work == WorkKind::kHttp && !has_http_work) {
+  if (command.work == WorkKind::kHttp && !context.has_http_work) {
     body.refuse("work cannot be http: this server was started without --work-url");
   }
+  command.webhook = read_webhook(context, body);
   if (Status read = body.status(); !read) return read.error();
   command.policy = *policy;
   return command;
@@ -233,7 +235,7 @@ void stream_request(const RouteContext& context, const Request& request, Exchang
 // ---- For operators ----------------------------------------------------------------------------------------
 
 void put_event(const RouteContext& context, const Request& request, Actor actor, Exchange exchange) {
-  auto command = read_event(request, context.has_http_work);
+  auto command = read_event(context, request);
   if (!command) return exchange.fail(command.error());
   command->actor = std::move(actor);
   context.service.put_event(std::move(*command),
@@ -308,6 +310,7 @@ void append_detail(JsonWriter& json, const RequestDetail& detail, bool whole) {
     if (!detail.body.empty()) json.key("body").raw(detail.body);
     append_attempts(json, detail.attempts);
     append_status_log(json, detail.status_log);
+    if (detail.webhook) append_webhook(json, *detail.webhook);
   }
   json.close_object();
 }
@@ -365,6 +368,7 @@ void add_routes(http::Router& router, RouteContext context) {
   add_admin_routes(router, context);
   add_search_routes(router, context);
   add_dead_letter_routes(router, context);
+  add_webhook_routes(router, context);
 }
 
 }  // namespace spillway::intake

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+
 #include "http/server.h"
 #include "identity/gate.h"
 #include "intake/service.h"
@@ -12,6 +14,8 @@ struct RouteContext {
   const identity::Gate& gate;
   std::size_t workers = 0;     ///< of this deployment, running or paused
   bool has_http_work = false;  ///< events may ask for it
+  /// Whether an event may name this webhook; errors are invalid_argument and name the member.
+  std::function<Status(const Webhook&)> check_webhook;
 };
 
 void add_routes(http::Router&, RouteContext);

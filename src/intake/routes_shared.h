@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "intake/routes.h"
 
@@ -52,7 +53,15 @@ void append_attempts(JsonWriter&, const std::vector<Attempt>&);
 void append_status_log(JsonWriter&, const std::vector<StatusLogEntry>&);
 void append_redrive(JsonWriter&, const RedriveView&);
 
+/// The member "webhook" of an event; nothing when it has none.
+void append_webhook(JsonWriter&, const Webhook&);
+/// The member "webhook" of a request.
+void append_webhook(JsonWriter&, const WebhookView&);
+/// The member "webhook" of what is to be an event. What is wrong becomes the body's error.
+std::optional<Webhook> read_webhook(const RouteContext&, JsonReader& body);
+
 void add_search_routes(http::Router&, const RouteContext&);
 void add_dead_letter_routes(http::Router&, const RouteContext&);
+void add_webhook_routes(http::Router&, const RouteContext&);
 
 }  // namespace spillway::intake

@@ -49,8 +49,19 @@ class Service {
 
   virtual void metrics(Reply<Metrics>) = 0;
 
+  /// not_found (no such event), invalid_argument (cursor).
+  virtual void list_webhooks(ListWebhooks, Reply<WebhookPage>) = 0;
+  /// not_found (no such event), invalid_argument (it has no webhook any more).
+  virtual void redeliver_webhooks(RedeliverWebhooks, Reply<RedeliverResult>) = 0;
+  /// Final states to be told; each is handed out again only when it was completed, or after a restart. At
+  /// most limits::kWebhooksPerReceiver of one URL are out at once, and one that fails is left alone for a
+  /// while, so that it holds up no other.
+  virtual void receive_webhooks(ReceiveWebhooks, Reply<std::vector<WebhookJob>>) = 0;
+  /// All that is handed out must be completed. What comes too late changes nothing.
+  virtual void complete_webhooks(CompleteWebhooks, Reply<Ok>) = 0;
+
   virtual void receive(Receive, Reply<std::vector<Delivery>>) = 0;
-  /// The polls of `poller` that wait are answered now, with nothing: for workers that stop.
+  /// The polls of `poller` that wait, of either kind, are answered now, with nothing: for workers that stop.
   virtual void end_receives(std::uint64_t poller, Reply<Ok>) = 0;
   virtual void complete(Complete, Reply<Acks>) = 0;
   virtual void extend(Extend, Reply<Acks>) = 0;

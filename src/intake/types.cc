@@ -110,6 +110,18 @@ std::string_view name(Policy policy) {
   CHECK(false);
 }
 
+std::string_view name(WebhookState state) {
+  switch (state) {
+    case WebhookState::kPending:
+      return "PENDING";
+    case WebhookState::kDelivered:
+      return "DELIVERED";
+    case WebhookState::kGivenUp:
+      return "GIVEN_UP";
+  }
+  CHECK(false);
+}
+
 std::string_view name(WorkKind kind) {
   switch (kind) {
     case WorkKind::kCapacity:
@@ -150,6 +162,13 @@ std::optional<RequestStatus> parse_status(std::string_view text) {
 
 std::optional<Policy> parse_policy(std::string_view text) {
   if (text == name(Policy::kFirstCome)) return Policy::kFirstCome;
+  return std::nullopt;
+}
+
+std::optional<WebhookState> parse_webhook_state(std::string_view text) {
+  for (const WebhookState each : {WebhookState::kPending, WebhookState::kDelivered, WebhookState::kGivenUp}) {
+    if (text == name(each)) return each;
+  }
   return std::nullopt;
 }
 

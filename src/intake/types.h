@@ -40,6 +40,16 @@ enum class RedriveState : std::uint8_t {
   kStopped = 4,  ///< by an administrator
 };
 
+/// How far the telling of a final state is. Durable numbers.
+enum class WebhookState : std::uint8_t { kPending = 1, kDelivered = 2, kGivenUp = 3 };
+/// What became of one attempt. Durable numbers.
+enum class WebhookResult : std::uint8_t {
+  kDelivered = 0,
+  kRetry = 1,
+  kGiveUp = 2,
+  kExpired = 3,  ///< given up without another attempt: its time was over
+};
+
 enum class FailureClass : std::uint8_t { kNone = 0, kRetryable = 1, kNonRetryable = 2 };
 
 /// Who gets the places. The numbers are durable.
@@ -83,7 +93,9 @@ std::string_view name(FailureClass);
 std::string_view name(Policy);
 std::string_view name(EventPhase);    ///< "PENDING", "OPEN", "CLOSED"
 std::string_view name(RedriveState);  ///< "STOPPED_BY_FAILURES"
-std::string_view name(WorkKind);      ///< "capacity", "http"
+std::string_view name(WebhookState);  ///< "PENDING", "DELIVERED", "GIVEN_UP"
+std::optional<WebhookState> parse_webhook_state(std::string_view);
+std::string_view name(WorkKind);  ///< "capacity", "http"
 std::optional<WorkKind> parse_work(std::string_view);
 std::optional<RequestStatus> parse_status(std::string_view);
 std::optional<Policy> parse_policy(std::string_view);
