@@ -10,13 +10,13 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <thread>
 
 #include "app/demo.h"
 #include "app/event_page.h"
 #include "app/issuer_documents.h"
+#include "app/outside_calls.h"
 #include "app/pages.h"
 #include "app/reload.h"
 #include "app/route_classes.h"
@@ -30,8 +30,6 @@
 #include "identity/password_pool.h"
 #include "identity/routes.h"
 #include "intake/embedded.h"
-#include "intake/http_webhooks.h"
-#include "intake/http_work.h"
 #include "intake/routes.h"
 #include "intake/worker_pool.h"
 #include "journal/engine.h"
@@ -94,29 +92,6 @@ intake::Seed random_seed() {
   return seed;
 }
 
-/// All of a small file.
-Result<std::string> read_small_file(const std::string& path, std::size_t max_bytes) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(max_bytes + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad() || file.gcount() == 0)
-    return Error{ErrorCode::kInternal, fmt::format("cannot read {}", path)};
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  if (text.size() > max_bytes) return invalid_argument(fmt::format("{} is too large", path));
-  return text;
-}
-
-/// A secret that stands on the one line of a file.
-Result<std::string> read_secret(const std::string& path) {
-  auto read = read_small_file(path, limits::kMaxSecretFileBytes);
-  if (!read) return read.error();
-  std::string secret = *std::move(read);
-  while (!secret.empty() && (secret.back() == '\n' || secret.back() == '\r')) secret.pop_back();
-  if (secret.find('\n') != std::string::npos)
-    return invalid_argument(fmt::format("{} has several lines", path));
-  return secret;
-}
-
 ops::LiveSample live_sample(const intake::Metrics& metrics) {
   ops::LiveSample sample;
   sample.accepted = metrics.accepted;
@@ -169,8 +144,12 @@ class Process {
 
   Status start() {
     started_us_ = clock_.steady_us();
-    if (Status made = make_http_work(); !made) return made;
-    if (Status made = make_webhooks(); !made) return made;
+    auto http_work = make_http_work(options_, clock_);
+    if (!http_work) return http_work.error();
+    http_work_ = std::move(*http_work);
+    auto webhooks = make_webhooks(options_, *service_, clock_, kWebhookLoop);
+    if (!webhooks) return webhooks.error();
+    webhooks_ = std::move(*webhooks);
     if (Status opened = open_storage(); !opened) return opened;
     if (Status made = make_outside_tokens(); !made) return made;
     http::Router router = make_router();
@@ -273,57 +252,6 @@ class Process {
                           {"durationUs", entry.took_us},
                           {"remote", entry.remote_address},
                           {"traceId", entry.trace_id}});
-  }
-
-  Status make_http_work() {
-    if (options_.work_url.empty()) return Ok{};
-    intake::HttpWorkOptions work;
-    work.url = options_.work_url;
-    work.secret = options_.work_secret;
-    if (!options_.work_secret_file.empty()) {
-      auto secret = read_secret(options_.work_secret_file);
-      if (!secret) return Error{secret.error().code, "work-secret-file: " + secret.error().message};
-      work.secret = std::move(*secret);
-    }
-    work.concurrency = options_.work_concurrency;
-    work.timeout_us = options_.work_timeout_us;
-    work.ca_file = options_.work_ca_file;
-    work.breaker.failures = options_.work_breaker_failures;
-    work.breaker.open_us = options_.work_breaker_open_us;
-    auto policy = clients::AddressPolicy::make(options_.work_allow, options_.work_allow_private);
-    if (!policy) return Error{policy.error().code, "work-allow: " + policy.error().message};
-    auto made = intake::HttpWork::make(std::move(work), std::move(*policy), clock_);
-    if (!made) return Error{made.error().code, "the http worker cannot start: " + made.error().message};
-    http_work_ = std::move(*made);
-    return Ok{};
-  }
-
-  Status make_webhooks() {
-    intake::WebhookOptions webhooks;
-    if (!options_.webhook_secrets_file.empty()) {
-      const auto text = read_small_file(options_.webhook_secrets_file, limits::kMaxWebhookSecretsFileBytes);
-      auto secrets = text ? intake::parse_webhook_secrets(*text) : text.error();
-      if (!secrets) return Error{secrets.error().code, "webhook-secrets-file: " + secrets.error().message};
-      webhooks.secrets = *std::move(secrets);
-    }
-    const std::string& secret = options_.webhook_secret;
-    if (!secret.empty() && !webhooks.secrets.emplace(intake::kDefaultSecretName, secret).second) {
-      return invalid_argument(fmt::format("webhook-secret: webhook-secrets-file names a secret {} too",
-                                          intake::kDefaultSecretName));
-    }
-    if (webhooks.secrets.empty()) return Ok{};
-    webhooks.ca_file = options_.work_ca_file;
-    webhooks.max_attempts = options_.webhook_attempts;
-    webhooks.timeout_us = options_.webhook_timeout_us;
-    webhooks.backoff_base_us = options_.webhook_backoff_us;
-    webhooks.random_seed = static_cast<std::uint64_t>(clock_.wall().us) + 2;
-    auto policy = clients::AddressPolicy::make(options_.work_allow, options_.work_allow_private);
-    if (!policy) return Error{policy.error().code, "work-allow: " + policy.error().message};
-    auto made =
-        intake::HttpWebhooks::make(std::move(webhooks), std::move(*policy), *service_, clock_, kWebhookLoop);
-    if (!made) return Error{made.error().code, "webhooks cannot be told: " + made.error().message};
-    webhooks_ = std::move(*made);
-    return Ok{};
   }
 
   Status open_storage() {

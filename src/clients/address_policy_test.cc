@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include "clients/http_client.h"
+
 namespace spillway::clients {
 namespace {
 
@@ -171,6 +173,23 @@ TEST(AddressPolicyTest, Anywhere) {
 TEST(AddressPolicyTest, BadPattern) {
   EXPECT_FALSE(AddressPolicy::make({"a b"}).ok());
   EXPECT_FALSE(AddressPolicy::make({}, {"a:0"}).ok());
+}
+
+TEST(AddressPolicy, PlainHttpIsForHostsInsideWhenACallIsConfidential) {
+  auto policy = AddressPolicy::make({"10.0.0.7", "out.example"}, {"in.example:80"});
+  ASSERT_TRUE(policy.ok());
+  const auto client = HttpClient::make({}, *std::move(policy));
+  ASSERT_TRUE(client.ok());
+  for (const char* url :
+       {"http://10.0.0.7/", "https://10.0.0.7/", "http://in.example/", "https://out.example/"})
+    EXPECT_TRUE((*client)->check_confidential(url).ok()) << url;
+  EXPECT_TRUE((*client)->check("http://out.example/").ok());
+  const Status plain = (*client)->check_confidential("http://out.example/");
+  ASSERT_FALSE(plain.ok());
+  EXPECT_EQ(plain.error().code, ErrorCode::kInvalidArgument);
+  const Status unknown = (*client)->check_confidential("https://in.example/");
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_EQ(unknown.error().code, ErrorCode::kForbidden) << "another port";
 }
 
 }  // namespace

@@ -403,20 +403,6 @@ TEST_F(HttpClientTest, HostsThatAreNotListed) {
   EXPECT_TRUE(client_->check("https://a.example.org/x?y").ok());
 }
 
-TEST_F(HttpClientTest, PlainHttpIsForHostsInsideWhenTheCallIsConfidential) {
-  make({}, {"10.0.0.7", "out.example"}, {"in.example:80"});
-  for (const char* at :
-       {"http://10.0.0.7/", "https://10.0.0.7/", "http://in.example/", "https://out.example/"})
-    EXPECT_TRUE(client_->check_confidential(at).ok()) << at;
-  EXPECT_TRUE(client_->check("http://out.example/").ok());
-  const Status plain = client_->check_confidential("http://out.example/");
-  ASSERT_FALSE(plain.ok());
-  EXPECT_EQ(plain.error().code, ErrorCode::kInvalidArgument);
-  const Status unknown = client_->check_confidential("https://in.example/");
-  ASSERT_FALSE(unknown.ok());
-  EXPECT_EQ(unknown.error().code, ErrorCode::kForbidden) << "another port";
-}
-
 TEST_F(HttpClientTest, NameThatLeadsInside) {
   serve();
   const std::string port = std::to_string(server_->port());

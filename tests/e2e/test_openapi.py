@@ -77,6 +77,7 @@ def test_the_states_and_results_are_those_of_the_source(document):
         assert set(described_names) <= names
     assert names - set(schemas["RequestStatus"]["enum"]) - set(schemas["ResultCode"]["enum"]) == {
         "RETRYABLE", "NON_RETRYABLE", "FIRST_COME", *schemas["Redrive"]["properties"]["state"]["enum"],
+        *schemas["WebhookState"]["properties"]["state"]["enum"],
         *schemas["Event"]["allOf"][1]["properties"]["state"]["enum"]}
 
 

@@ -43,6 +43,8 @@ ROUTES = {
     "POST /admin/queues/participations/dead-letters/redrive": (ADMINS, 403),
     "POST /admin/queues/participations/dead-letters/redrive/stop": (ADMINS, 403),
     "POST /admin/queues/participations/dead-letters/discard": (ADMINS, 403),
+    "GET /admin/webhooks": (READERS, 403),
+    "POST /admin/webhooks/redeliver": (ADMINS, 403),
     "GET /admin/users": (READERS, 403),
     "PUT /admin/users/{userId}": (ADMINS, 403),
     "POST /admin/users/{userId}/sign-out": (ADMINS, 403),
@@ -71,6 +73,7 @@ BODIES = {
     "PUT /admin/users/{userId}": {},
     "POST /admin/queues/participations/dead-letters/redrive": {"dryRun": True},
     "POST /admin/queues/participations/dead-letters/discard": {"requestIds": ["nobody"], "reason": "not wanted"},
+    "POST /admin/webhooks/redeliver": {"eventId": "EVT"},
 }
 QUERIES = {"GET /admin/requests": "?userId=owner-1"}
 STREAM = "GET /admin/live"  # has no end

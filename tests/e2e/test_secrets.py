@@ -14,6 +14,7 @@ import pytest
 
 from client import HANG_GUARD_S, ConnectionLost, Http, build_request
 from harness import Server, event_body
+from webhook_receiver import TAKEN, WebhookReceiver
 
 LETTERS = "/admin/queues/participations/dead-letters"
 PEOPLE = 30  # of whom some fail: tests/crash/flaky_main.cc
@@ -92,8 +93,12 @@ def fresh(kind: str) -> str:
 
 def start(run: Run, flaky: str, folder: pathlib.Path, form: str) -> Server:
     admin = run.secret("the admin secret", fresh("admin-secret"))
+    hook = run.secret("the secret of webhooks", fresh("webhooks"))
+    named = folder / "webhook-secrets"
+    named.write_text(f"shop={run.secret('a named secret of webhooks', fresh('shop'))}\n")
     server = Server(folder / "data", "--log-level", "debug", "--log-format", form, "--access-log", "--max-receive-count",
-                    "3", identity="users", env={"SPILLWAY_ADMIN_TOKEN": admin}, binary=flaky)
+                    "3", "--work-allow", "127.0.0.1", "--webhook-secrets-file", str(named), "--webhook-backoff-ms", "10",
+                    identity="users", env={"SPILLWAY_ADMIN_TOKEN": admin, "SPILLWAY_WEBHOOK_SECRET": hook}, binary=flaky)
     server.start()
     run.secret("the key file", (server.data / "keys/access-token.key").read_bytes())
     key = (server.data / "keys/access-token.key").read_bytes()
@@ -213,6 +218,30 @@ def dead_letters(run: Run, ask: Watched) -> None:
     ask("POST", LETTERS + "/discard", token=admin, json={"filter": {}, "reason": "nobody wants them"})
 
 
+def webhooks(run: Run, ask: Watched, tokens: dict[str, str]) -> None:
+    """Some are taken, some fail, one names a secret that is a secret of ours: refused, and not repeated to others."""
+    admin = admin_of(run)
+    receiver = WebhookReceiver(lambda call: TAKEN if len(call.user) % 2 else (500, run.secrets["an answer"]))
+    run.secret("an answer", fresh("answer"))
+    names = {"W1": {"url": receiver.url}, "W2": {"url": receiver.url, "secretName": "shop"}}
+    for name, webhook in names.items():
+        ask("PUT", f"/admin/events/{name}", token=admin, json=event_body(PEOPLE, webhook=webhook), status=201)
+        for user in ("person-8", "person-10", "person-11"):
+            ask("POST", f"/events/{name}/participations", token=tokens[user], status=202)
+    receiver.until(8)
+    for n, call in enumerate(receiver.calls):
+        run.secret(f"signature {n}", call.headers["spillway-signature"])
+    url = f"http://user:{run.secret('a password in a URL', fresh('url'))}@127.0.0.1/"
+    for wrong in ({"url": url}, {"url": receiver.url, "secretName": run.secret("a name that is a secret", fresh("a b"))}):
+        ask("PUT", "/admin/events/W3", token=admin, json=event_body(1, webhook=wrong), status=400)
+    for where in ("/admin/webhooks", "/admin/events", "/admin/events/W2"):
+        run.wrote("webhooks", ask("GET", where, token=admin, status=200).body)
+    kept = b"".join(file.read_bytes() for file in ask.server.data.glob("journal-*"))
+    for name in ("the secret of webhooks", "a named secret of webhooks"):
+        assert run.secrets[name] not in kept, f"{name} is in the journal"
+    receiver.close()
+
+
 def audit(run: Run, ask: Watched) -> None:
     cursor = ""
     while True:
@@ -235,6 +264,7 @@ def full_run(flaky: str, folder: pathlib.Path, form: str, plant=lambda run, ask:
         ask = Watched(run, server)
         run.wrote("stdout", "\n".join(server.output))
         dead_letters(run, ask)
+        webhooks(run, ask, tokens)
         plant(run, ask)
         audit(run, ask)
         run.wrote("metrics", ask("GET", "/metrics", status=200).body)

@@ -1,11 +1,14 @@
 """Webhooks out: final states are told, signed, at least once (docs/webhooks.md)."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from client import HANG_GUARD_S
-from harness import ADMIN_TOKEN, Api, DidNotStart, assert_problem
+from harness import ROOT, Api, DidNotStart, assert_problem
 from test_http_work import metric, until
 from webhook_receiver import OTHER_SECRET, SECRET, TAKEN, WebhookReceiver
 
@@ -411,3 +414,36 @@ def test_the_list_goes_page_by_page(make_receiver, make_api):
     for body, names in (({}, "eventId"), ({"eventId": 5}, "eventId")):
         assert_problem(api.admin("POST", "/admin/webhooks/redeliver", json=body), 400, "invalid_argument", names=names)
     assert_problem(api.admin("POST", "/admin/webhooks/redeliver", json={"eventId": "NONE"}), 404, "not_found")
+
+
+@pytest.fixture
+def example():
+    """The receiver that docs/webhooks.md shows."""
+    process = subprocess.Popen([sys.executable, str(ROOT / "examples/webhook_receiver.py"), "--listen", "127.0.0.1:0"],
+                               env={**os.environ, "SPILLWAY_WEBHOOK_SECRET": SECRET}, stdout=subprocess.PIPE, text=True)
+    ready = process.stdout.readline()
+    assert ready.startswith("ready http://"), ready
+    yield process, ready.split()[1]
+    process.kill()
+    process.wait()
+
+
+def test_the_example_believes_us_and_takes_each_delivery_once(example, make_api):
+    process, url = example
+    api = make_api("--webhook-attempts", "2")
+    api.put_event("E", 1, webhook={"url": f"{url}/hook"})
+    token = api.login("ann")
+    request = api.participate("E", token)
+    assert ended(api, request)["state"] == "DELIVERED"
+    assert process.stdout.readline().split() == [request, "ann", "SUCCEEDED", "SUCCESS"]
+
+
+def test_the_example_refuses_what_another_secret_has_signed(example, make_api, tmp_path):
+    _, url = example
+    file = tmp_path / "secrets"
+    file.write_text(f"wrong={OTHER_SECRET}")
+    api = make_api("--webhook-attempts", "2", "--webhook-secrets-file", str(file))
+    api.put_event("E", 1, webhook={"url": f"{url}/hook", "secretName": "wrong"})
+    token = api.login("ann")
+    story = ended(api, api.participate("E", token))
+    assert (story["state"], story["attempts"], story["lastStatus"]) == ("GIVEN_UP", 2, 401)
