@@ -21,7 +21,7 @@ namespace {
 
 constexpr char kVersion[] = "0.1.0";
 
-int run_serve(const CLI::App& command, const std::string& config_file, intake::Work* work) {
+int run_serve(const CLI::App& command, const std::string& config_file) {
   std::vector<GivenOption> given;
   for (const OptionRow& row : option_table()) {
     const CLI::Option* option = command.get_option(fmt::format("--{}", row.name));
@@ -41,8 +41,8 @@ int run_serve(const CLI::App& command, const std::string& config_file, intake::W
     fmt::print(stderr, "spillway: {}\n", options.error().message);
     return kExitUsage;
   }
-  if (config_file.empty()) return serve(*options, nullptr, work);
-  return serve(*options, read, work);
+  if (config_file.empty()) return serve(*options);
+  return serve(*options, read);
 }
 
 int run_inspect(const std::string& directory) {
@@ -71,7 +71,7 @@ int run_verify(const std::string& directory) {
 
 }  // namespace
 
-int run(int argc, char** argv, intake::Work* work) {
+int run(int argc, char** argv) {
   CLI::App program("Spillway: for the moment when everybody arrives at once.", "spillway");
   program.require_subcommand(1);
   program.set_version_flag("--version", kVersion);
@@ -122,7 +122,7 @@ int run(int argc, char** argv, intake::Work* work) {
     program.exit(error);
     return kExitUsage;
   }
-  if (*serve) return run_serve(*serve, config_file, work);
+  if (*serve) return run_serve(*serve, config_file);
   if (*inspect) return run_inspect(directory);
   if (*verify) return run_verify(directory);
   if (admin.chosen()) return admin.run();

@@ -117,8 +117,8 @@ ops::LiveSample live_sample(const intake::Metrics& metrics) {
 /// way.
 class Process {
  public:
-  Process(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again, intake::Work* work)
-      : options_(options), given_work_(work), limits_(options.limits, std::move(read_again)) {
+  Process(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again)
+      : options_(options), limits_(options.limits, std::move(read_again)) {
     machine_config_.retention_us = options.retention_us;
     machine_config_.max_receive_count = options.max_receive_count;
     machine_config_.webhook_max_age_us = options.webhook_max_age_us;
@@ -174,8 +174,7 @@ class Process {
     worker_options.work = intake::WorkKind::kCapacity;
     worker_options.visibility_us = options_.visibility_us;
     worker_options.random_seed = static_cast<std::uint64_t>(clock_.wall().us);
-    workers_ = std::make_unique<intake::WorkerPool>(*service_, given_work_ == nullptr ? work_ : *given_work_,
-                                                    clock_, kWorkerLoop, worker_options);
+    workers_ = std::make_unique<intake::WorkerPool>(*service_, work_, clock_, kWorkerLoop, worker_options);
 
     if (http_work_ != nullptr) {
       worker_options.workers = options_.work_concurrency;
@@ -392,7 +391,6 @@ class Process {
   std::unique_ptr<identity::LoginThrottle> throttle_;
   std::unique_ptr<journal::Engine> engine_;
   intake::CapacityWork work_;
-  intake::Work* given_work_;  ///< instead, or null
   std::unique_ptr<intake::HttpWork> http_work_;
   std::unique_ptr<intake::WorkerPool> workers_, http_workers_;
   std::unique_ptr<intake::HttpWebhooks> webhooks_;  ///< when there is a secret
@@ -417,7 +415,7 @@ journal::ReplicaFactory all_replicas(const intake::MachineConfig& config) {
   };
 }
 
-int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again, intake::Work* work) {
+int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> read_again) {
   log::configure(options.log_level, options.log_json);
   if (options.identity == identity::Mode::kOpen && !is_loopback(options.host) &&
       !options.i_know_login_is_open) {
@@ -432,7 +430,7 @@ int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> rea
   ::signal(SIGPIPE, SIG_IGN);
 
   raise_descriptor_limit(options.max_connections);
-  Process process(options, std::move(read_again), work);
+  Process process(options, std::move(read_again));
   if (Status started = process.start(); !started) {
     fmt::print(stderr, "spillway: {}\n", started.error().message);
     return kExitCouldNotStart;
@@ -453,7 +451,7 @@ int serve(const ServeOptions& options, std::function<Result<ServeOptions>()> rea
 }
 
 std::string list_routes() {
-  Process process(ServeOptions{}, nullptr, nullptr);
+  Process process(ServeOptions{}, nullptr);
   std::string out;
   for (const auto& route : process.routes_only().routes()) {
     out += fmt::format("{} {}\n", name(route.method), route.pattern);

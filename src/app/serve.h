@@ -2,7 +2,6 @@
 
 #include "app/options.h"
 #include "intake/machine.h"
-#include "intake/work.h"
 #include "journal/replica.h"
 
 namespace spillway::app {
@@ -17,9 +16,7 @@ inline constexpr int kExitStorageFailed = 3;
 /// when it answers. Returns the exit code. Call once, on the main thread, before any other thread was
 /// started. SIGHUP calls `read_again` and takes the limits of what it answers; null, or in a demonstration:
 /// SIGHUP is answered with a line in the log, or as SIGTERM is.
-/// `work`, if given, is done instead of the built-in one, and outlives the call: for tests whose work fails.
-int serve(const ServeOptions&, std::function<Result<ServeOptions>()> read_again = nullptr,
-          intake::Work* work = nullptr);
+int serve(const ServeOptions&, std::function<Result<ServeOptions>()> read_again = nullptr);
 
 /// Empty machines of every service, for the journal's tools.
 journal::ReplicaFactory all_replicas(const intake::MachineConfig&);

@@ -81,8 +81,8 @@ class Crowd:
             self.tokens[user] = response.json()["accessToken"]
         await asyncio.gather(*(one(user) for user in users))
 
-    async def put_event(self, event: str, capacity: int) -> None:
-        await self.admin("PUT", f"/admin/events/{event}", json=event_body(capacity))
+    async def put_event(self, event: str, capacity: int, **more: Any) -> None:
+        await self.admin("PUT", f"/admin/events/{event}", json=event_body(capacity, **more))
 
     def participate(self, connection: Connection, ledger: Ledger, user: str) -> "asyncio.Future[Response]":
         """Written down as sent before it is sent; what comes of it is for acknowledge()."""

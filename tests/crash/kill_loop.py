@@ -7,8 +7,8 @@ started again (sometimes killed once more while it recovers) and what it has is 
 queue drains and everything of all generations is compared, with the places counted as well. Snapshots are made as often
 as can be, so that kills hit them too.
 
-With --failing the work fails for some (spillway_flaky, beside the program): there are dead letters, and redrives that are
-running when the kills come. Then a request may leave FAILED_FINAL, by a redrive that was asked for and by nothing else.
+With --failing a backend does the work, and fails for some: there are dead letters, and redrives that are running when the
+kills come. Then a request may leave FAILED_FINAL, by a redrive that was asked for and by nothing else.
 
   python3 tests/crash/kill_loop.py --kills 200 [--failing] [--spillway PATH] [--seed 7] [--plant lose-ack] [--ledger FILE]
 
@@ -35,8 +35,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from crowd import LETTERS, Crowd, Server, Wrong, find_binary, split  # noqa: E402
 from judge import Ledger, Verdict, judge, judge_redrive  # noqa: E402
 from plants import PLANTS  # noqa: E402
+from work_backend import SECRET, WorkBackend, fail_by_name  # noqa: E402
 
-SERVER_ARGS = ("--snapshot-every-mib", "1", "--max-receive-count", "3")
+SERVER_ARGS = ("--snapshot-every-mib", "1")
 ROLL_BACK = "roll-back"  # a plant on the disk instead of before the judge: the data directory becomes an older one
 PEOPLE = 1000
 CONNECTIONS = 24
@@ -83,7 +84,7 @@ class Loop:
         """A new event, a crowd, a kill in the middle of it, and what is there afterwards."""
         rng = self.rng
         ledger = Ledger(f"kill-{self.seed}-{self.figures['kills']}", rng.randint(1, PEOPLE), may_fail=self.failing)
-        await self.crowd.put_event(ledger.event, ledger.capacity)
+        await self.crowd.put_event(ledger.event, ledger.capacity, work="http" if self.failing else "capacity")
         self.ledgers.append(ledger)
         switch = "pause" if rng.random() < PAUSED_SHARE else "resume"
         await self.crowd.admin("POST", f"/admin/queues/participations/{switch}")
@@ -297,10 +298,8 @@ def main() -> int:
         binary = args.spillway or find_binary()
     except FileNotFoundError as missing:
         parser.error(str(missing))
-    if args.failing:
-        binary = str(pathlib.Path(binary).with_name("spillway_flaky"))
-        if not pathlib.Path(binary).exists():
-            parser.error(f"{binary} is not there: build the target spillway_flaky")
+    backend = WorkBackend(fail_by_name) if args.failing else None
+    more = backend.arguments_to_fail_with() if backend else ["--max-receive-count", "3"]
     print(f"kill-loop: {args.kills} kills, seed {seed}", flush=True)
     began = time.monotonic()
 
@@ -310,12 +309,15 @@ def main() -> int:
                   f"{'good so far' if loop.verdict.good else 'VIOLATIONS'}", flush=True)
 
     with tempfile.TemporaryDirectory(prefix="spillway-kill-loop-") as folder:
-        server = Server(pathlib.Path(args.data or folder) / "data", *SERVER_ARGS, binary=binary)
+        server = Server(pathlib.Path(args.data or folder) / "data", *SERVER_ARGS, *more, binary=binary,
+                        env={"SPILLWAY_WORK_SECRET": SECRET})
         loop = Loop(server, seed, args.plant, args.failing)
         try:
             complete = asyncio.run(loop.run(args.kills, args.max_seconds, progress))
         finally:
             server.kill()
+            if backend:
+                backend.close()
             if args.ledger:
                 loop.write_ledger(args.ledger)
     print(report(loop, time.monotonic() - began, complete))

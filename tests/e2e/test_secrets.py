@@ -15,9 +15,10 @@ import pytest
 from client import HANG_GUARD_S, ConnectionLost, Http, build_request
 from harness import Server, event_body
 from webhook_receiver import TAKEN, WebhookReceiver
+from work_backend import WorkBackend, fail_by_name
 
 LETTERS = "/admin/queues/participations/dead-letters"
-PEOPLE = 30  # of whom some fail: tests/crash/flaky_main.cc
+PEOPLE = 30  # of whom some fail: work_backend.py
 MIN_PIECE = 16  # of a token: its parts are secrets too when they are this long
 
 
@@ -91,14 +92,16 @@ def fresh(kind: str) -> str:
     return f"{kind}-{secrets.token_urlsafe(24)}"
 
 
-def start(run: Run, flaky: str, folder: pathlib.Path, form: str) -> Server:
+def start(run: Run, binary: str, backend: WorkBackend, folder: pathlib.Path, form: str) -> Server:
     admin = run.secret("the admin secret", fresh("admin-secret"))
     hook = run.secret("the secret of webhooks", fresh("webhooks"))
     named = folder / "webhook-secrets"
     named.write_text(f"shop={run.secret('a named secret of webhooks', fresh('shop'))}\n")
-    server = Server(folder / "data", "--log-level", "debug", "--log-format", form, "--access-log", "--max-receive-count",
-                    "3", "--work-allow", "127.0.0.1", "--webhook-secrets-file", str(named), "--webhook-backoff-ms", "10",
-                    identity="users", env={"SPILLWAY_ADMIN_TOKEN": admin, "SPILLWAY_WEBHOOK_SECRET": hook}, binary=flaky)
+    server = Server(folder / "data", "--log-level", "debug", "--log-format", form, "--access-log",
+                    *backend.arguments_to_fail_with(), "--work-allow", "127.0.0.1", "--webhook-secrets-file", str(named),
+                    "--webhook-backoff-ms", "10", identity="users", binary=binary,
+                    env={"SPILLWAY_ADMIN_TOKEN": admin, "SPILLWAY_WEBHOOK_SECRET": hook,
+                         "SPILLWAY_WORK_SECRET": run.secret("the secret of the work", fresh("work"))})
     server.start()
     run.secret("the key file", (server.data / "keys/access-token.key").read_bytes())
     key = (server.data / "keys/access-token.key").read_bytes()
@@ -181,7 +184,7 @@ def strangers(run: Run, ask: Watched, token: str) -> None:
 def crowd(run: Run, ask: Watched, tokens: dict[str, str]) -> None:
     """People take part with bodies, some die, are redriven and discarded."""
     admin = admin_of(run)
-    ask("PUT", "/admin/events/E", token=admin, json=event_body(PEOPLE), status=201)
+    ask("PUT", "/admin/events/E", token=admin, json=event_body(PEOPLE, work="http"), status=201)
     for n, (user, token) in enumerate(tokens.items()):
         if user in ("person-5", "person-6"):
             continue  # their tokens are over
@@ -252,9 +255,10 @@ def audit(run: Run, ask: Watched) -> None:
         cursor = f"&cursor={page.json()['nextCursor']}"
 
 
-def full_run(flaky: str, folder: pathlib.Path, form: str, plant=lambda run, ask: None) -> Run:
+def full_run(binary: str, folder: pathlib.Path, form: str, plant=lambda run, ask: None) -> Run:
     run = Run()
-    server = start(run, flaky, folder, form)
+    backend = WorkBackend(fail_by_name)
+    server = start(run, binary, backend, folder, form)
     try:
         ask = Watched(run, server)
         tokens = accounts(run, ask)
@@ -272,21 +276,17 @@ def full_run(flaky: str, folder: pathlib.Path, form: str, plant=lambda run, ask:
         assert server.stop() == 0
         run.wrote("stdout", "\n".join(server.output))
         run.wrote("log", server.log.read_bytes())
+        for n, call in enumerate(backend.calls):
+            run.secret(f"signature of the work {n}", call.headers["spillway-signature"])
     finally:
         server.kill()
+        backend.close()
     return run
 
 
-@pytest.fixture
-def flaky(binary):
-    path = pathlib.Path(binary).with_name("spillway_flaky")
-    assert path.exists(), f"{path} is not there: build the target spillway_flaky"
-    return str(path)
-
-
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_no_secret_of_a_full_run_is_written_anywhere(flaky, tmp_path, form):
-    run = full_run(flaky, tmp_path, form)
+def test_no_secret_of_a_full_run_is_written_anywhere(binary, tmp_path, form):
+    run = full_run(binary, tmp_path, form)
     assert len(run.secrets) > 100
     for place in ("log", "stdout", "refusals", "metrics", "audit", "readiness"):
         assert run.places[place], f"nothing was looked at in {place}"
@@ -309,8 +309,8 @@ def plant_in_the_audit(run: Run, ask: Watched) -> None:
 
 @pytest.mark.parametrize("plant, places", [(plant_in_the_path, {"log", "refusals"}),
                                            (plant_in_the_audit, {"log", "audit", "metrics"})])
-def test_what_is_planted_is_found(flaky, tmp_path, plant, places):
-    run = full_run(flaky, tmp_path, "text", plant)
+def test_what_is_planted_is_found(binary, tmp_path, plant, places):
+    run = full_run(binary, tmp_path, "text", plant)
     assert set(run.leaks()) >= {f"planted, as it is, in {place}" for place in places}
     assert all(leak.startswith("planted") for leak in run.leaks())
 

@@ -16,6 +16,10 @@ SECRET = "a-secret-for-the-tests-of-the-worker-0123456789"
 SUCCEEDED = (200, {"result": "SUCCEEDED"})
 
 
+FAILED = (503, b"")
+REFUSED = (422, b"")
+
+
 class Call:
     def __init__(self, headers: Any, body: bytes):
         self.headers = {name.lower(): value for name, value in headers.items()}
@@ -31,6 +35,23 @@ class Call:
         stamp = self.headers["spillway-timestamp"]
         mac = hmac.new(secret.encode(), stamp.encode() + b"." + self.raw, hashlib.sha256).hexdigest()
         return hmac.compare_digest(self.headers["spillway-signature"], "v1=" + mac) and abs(self.at - int(stamp)) < 60
+
+
+def _fnv1a(text: str) -> int:
+    value = 0xCBF29CE484222325
+    for byte in text.encode():
+        value = (value ^ byte) * 0x100000001B3 % 2**64
+    return value
+
+
+def fail_by_name(call: Call) -> Any:
+    """As an answer: who fails, and how often, follows from the name and the event. With --max-receive-count 3, of 100 people
+    about 20 fail once, 20 use up their tries and are healed by a redrive, 6 need two redrives, 4 are refused as invalid."""
+    dice = _fnv1a(f"{call.user}@{call.body['eventId']}") % 100
+    if dice < 4:
+        return REFUSED
+    failures = 6 if dice < 10 else 3 if dice < 30 else 1 if dice < 50 else 0
+    return FAILED if call.body["attempt"] <= failures else SUCCEEDED
 
 
 class WorkBackend:
@@ -101,6 +122,10 @@ class WorkBackend:
     def arguments(self, *more: str) -> list[str]:
         """For `spillway serve`; the secret goes through the environment."""
         return ["--work-url", self.url, "--work-allow", self.address, *more]
+
+    def arguments_to_fail_with(self) -> list[str]:
+        """The same for work that fails often: no circuit opens, and after three tries a request is a dead letter."""
+        return self.arguments("--work-breaker-failures", "100000", "--max-receive-count", "3")
 
     def close(self) -> None:
         self.release()
