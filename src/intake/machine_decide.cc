@@ -322,8 +322,9 @@ void Machine::decide_due(Timestamp now, std::size_t max_items, Events& out) cons
   append_due(items, now, out);
   // What a redrive is still about is not forgotten under its hands.
   if (!s.redrive_has_more()) append_retired(s, now, max_items - items.size(), out);
-  s.append_redrive(now, max_items - items.size(), out);
+  // Before what the redrive does, which takes back the telling of what it puts back.
   s.append_expired_webhooks(now, max_items - items.size(), out);
+  s.append_redrive(now, max_items - items.size(), out);
 }
 
 void Machine::decide_restart(Timestamp now, Events& out) const {

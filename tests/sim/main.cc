@@ -28,10 +28,11 @@ void report(const Tally& t) {
       "{}\n"
       "redrives {} (the largest of {}, {} stopped by failures), discarded {}, redriven and won {}, dead in "
       "the "
-      "end {}\n",
+      "end {}\nwebhooks told {} (again {}), redelivered {}\n",
       t.accepted, t.duplicates, t.refused, t.overloaded, t.delivered, t.redelivered, t.applied, t.stale,
       t.events, t.winners, t.forgotten, t.crashes, t.lost_events, t.snapshots, t.comparisons, t.redrives,
-      t.redriven, t.stopped_by_failures, t.discarded, t.redriven_winners, t.dead_letters);
+      t.redriven, t.stopped_by_failures, t.discarded, t.redriven_winners, t.dead_letters, t.told,
+      t.told_again, t.redelivered_hooks);
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ Result<EventView> Model::put_event(const PutEvent& c, Timestamp now) {
   }
   events_[c.event_id].as_put = c;
   if (c.work) events_[c.event_id].work = *c.work;
+  if (c.webhook) events_[c.event_id].webhook = *c.webhook;
   EventView after = view(events_.at(c.event_id), now);
   after.created = created;
   return after;
@@ -156,6 +157,12 @@ void Model::finish(std::uint64_t number, S status, ResultCode result, FailureCla
   r.finished_at = now;
   r.log.push_back({status, now, reason});
   unfinished_.erase(number);
+  if (!events_.at(r.event).webhook.url.empty()) {
+    Hook& hook = r.hooks.emplace_back();
+    hook.status = status;
+    hook.result = result;
+    hook.created_at = hook.since = hook.until = now;
+  }
   if (r.redriven_by == 0 || r.redriven_by != redrive_->id) return;
   ++(status == S::kSucceeded  ? redrive_->view.succeeded
      : status == S::kRejected ? redrive_->view.rejected
@@ -271,6 +278,7 @@ void Model::due(Timestamp now) {
     const bool may_forget = !redrive_has_more();
     expire(now);
     if (may_forget) forget(now);
+    more = expire_hooks(now) || more;
     more = apply(step, now) || more;
   }
 }
@@ -291,6 +299,7 @@ void Model::forget(Timestamp now) {
       const std::uint64_t number = *event.requests.begin();
       const Request& r = requests_.at(number);
       if (!is_final(r.status) || r.finished_at + rules_.retention_us > now) break;
+      if (!r.hooks.empty() && r.hooks.back().state == WebhookState::kPending) break;
       people_.erase({r.event, r.user});
       requests_.erase(number);
       event.requests.erase(number);
@@ -321,7 +330,7 @@ EventView Model::view(const Event& event, Timestamp now) const {
                                                : EventPhase::kPending;
   return {p.event_id, p.title,     p.capacity_total, p.capacity_total - event.taken,
           p.opens_at, p.closes_at, p.policy,         false,
-          phase,      event.work};
+          phase,      event.work,  event.webhook};
 }
 
 RequestDetail Model::detail(std::uint64_t number) const {
@@ -342,6 +351,7 @@ RequestDetail Model::detail(std::uint64_t number) const {
   d.failure_class = r.failure;
   d.attempts = r.attempts;
   d.redrives = r.redrives;
+  if (!r.hooks.empty()) d.webhook = view(number, r.hooks.back());
   for (const Entry& entry : r.log) d.status_log.push_back({entry.status, entry.at, entry.reason});
   return d;
 }
@@ -354,6 +364,7 @@ std::vector<RequestDetail> Model::list(const std::string& event, std::optional<S
     items.back().body.clear();
     items.back().status_log.clear();
     items.back().attempts.clear();
+    items.back().webhook.reset();
   }
   return items;
 }

@@ -23,6 +23,7 @@ struct Rules {
   Micros retention_us = 0;
   std::size_t max_requests = 0;
   std::size_t max_body_bytes = 0;
+  Micros webhook_max_age_us = 0;
 };
 
 class Model {
@@ -33,6 +34,18 @@ class Model {
     std::string reason;
   };
   enum class Phase { kLine, kInFlight, kDelayed, kVisible, kDone };
+  /// The telling of a final state.
+  struct Hook {
+    std::uint64_t id = 0;  ///< the machine's, once somebody has been handed it
+    RequestStatus status;
+    ResultCode result;
+    WebhookState state = WebhookState::kPending;
+    bool superseded = false;
+    std::uint32_t attempts = 0, tries = 0;
+    int last_status = 0;
+    std::string last_reason;
+    Timestamp created_at, since, until;
+  };
   struct Request {
     std::string event;
     std::string user;
@@ -52,6 +65,7 @@ class Model {
     std::uint32_t redrives = 0;
     std::uint64_t redriven_by = 0;
     bool discarded = false;
+    std::vector<Hook> hooks;  ///< oldest first
   };
   using Death = std::pair<Timestamp, std::uint64_t>;  ///< of a request with this number
   struct Redriving {
@@ -69,6 +83,7 @@ class Model {
   struct Event {
     PutEvent as_put;
     WorkKind work = WorkKind::kCapacity;
+    Webhook webhook;
     std::set<std::uint64_t> requests;  ///< kept
     std::uint64_t taken = 0;
     std::uint64_t forgotten = 0;
@@ -88,6 +103,10 @@ class Model {
   Result<RedriveView> stop_redrive(Timestamp now);
   Result<DiscardResult> discard(const DiscardDeadLetters&, Timestamp now);
   void restart(Timestamp now);
+  /// Somebody has been handed the telling of a request's newest end under this id.
+  void hook_taken(std::uint64_t number, std::uint64_t id);
+  void complete(const CompleteWebhooks&, Timestamp now);
+  Result<RedeliverResult> redeliver(const RedeliverWebhooks&, Timestamp now);
 
   QueueStats stats(Timestamp now) const;
   EventView view(const Event&, Timestamp now) const;
@@ -100,6 +119,11 @@ class Model {
   Result<RedriveView> redriving() const;
   std::uint64_t redrives() const { return redrive_ ? redrive_->id : 0; }
   bool redrive_runs() const { return redrive_ && redrive_->view.state == RedriveState::kRunning; }
+  /// Due at this time, by request; as text(WebhookJob) says it.
+  std::vector<std::string> hooks_due(Timestamp now) const;
+  /// All of a request, oldest first, as text(WebhookView) says it.
+  std::vector<std::string> hooks(std::uint64_t number) const;
+  std::uint64_t hooks_pending() const;
   /// Nothing but a redrive has anything to do at this time.
   bool nothing_expires(Timestamp now) const;
 
@@ -118,6 +142,9 @@ class Model {
   void end_attempt(Request&, Timestamp now, AttemptOutcome, const std::string& reason);
   void worker_gone(std::uint64_t number, Timestamp now, AttemptOutcome, const std::string& reason);
   void forget(Timestamp now);
+  bool expire_hooks(Timestamp now);  ///< false when there was nothing to do
+  void supersede_hook(Request&);
+  WebhookView view(std::uint64_t number, const Hook&) const;
   void expire(Timestamp now);
   bool is_dead(const Request& r) const {
     return r.result == ResultCode::kFailedRetriesExhausted && !r.discarded;

@@ -135,6 +135,7 @@ bool Model::apply(const RedriveStep& step, Timestamp now) {
   for (const std::uint64_t number : step.put_back) {
     Request& r = requests_.at(number);
     r.log.push_back({S::kQueued, now, redrive_->view.redrive_id});
+    supersede_hook(r);
     r.status = S::kQueued;
     r.result = ResultCode::kNone;
     r.failure = FailureClass::kNone;

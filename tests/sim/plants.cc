@@ -302,6 +302,7 @@ std::vector<std::string_view> plant_names() {
   std::vector<std::string_view> names;
   for (const Entry& entry : kPlants) names.emplace_back(entry.name);
   for (const Entry& entry : dead_letter_plants()) names.emplace_back(entry.name);
+  for (const Entry& entry : webhook_plants()) names.emplace_back(entry.name);
   return names;
 }
 
@@ -311,6 +312,9 @@ std::unique_ptr<Plant> make_plant(std::string_view name) {
     if (entry.name == name) return entry.make();
   }
   for (const Entry& entry : dead_letter_plants()) {
+    if (entry.name == name) return entry.make();
+  }
+  for (const Entry& entry : webhook_plants()) {
     if (entry.name == name) return entry.make();
   }
   return nullptr;

@@ -34,6 +34,7 @@ class Plant {
   virtual void command(Extend&, Timestamp&, const Machine&) {}
   virtual void command(Redrive&, Timestamp&, const Machine&) {}
   virtual void command(DiscardDeadLetters&, Timestamp&, const Machine&) {}
+  virtual void command(RedeliverWebhooks&, Timestamp&, const Machine&) {}
 
   /// What the machine proposes, before it is written and applied.
   virtual void proposed(Events&, const Machine&) {}
@@ -53,6 +54,7 @@ struct PlantEntry {
   std::unique_ptr<Plant> (*make)();
 };
 std::span<const PlantEntry> dead_letter_plants();
+std::span<const PlantEntry> webhook_plants();
 std::vector<std::string_view> plant_names();
 /// Null when there is none of that name; "" is the one that changes nothing.
 std::unique_ptr<Plant> make_plant(std::string_view name);

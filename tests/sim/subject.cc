@@ -79,6 +79,19 @@ Result<RedriveView> Subject::stop_redrive(Timestamp now) {
   return view;
 }
 
+void Subject::complete(CompleteWebhooks command, Timestamp now) {
+  Events events;
+  machine_->decide(command, now, events);
+  commit(events);
+}
+
+std::vector<WebhookJob> Subject::due_webhooks(Timestamp now) const {
+  const WebhookRoom room{[](std::string_view) { return std::size_t{100'000}; },
+                         [](std::uint64_t) { return false; }};
+  WebhookCursor cursor{};
+  return machine_->due_webhooks(now, 100'000, room, cursor);
+}
+
 Result<RedriveView> Subject::redrive() const {
   auto view = machine_->redrive();
   if (view.ok()) plant_.reply(*view);

@@ -32,6 +32,9 @@ class Subject {
   void restart(Timestamp now);
   Result<RedriveView> stop_redrive(Timestamp now);
 
+  void complete(CompleteWebhooks, Timestamp now);
+  std::vector<WebhookJob> due_webhooks(Timestamp now) const;
+
   Result<RedriveView> redrive() const;
   Result<RequestView> request(const std::string& id, const std::string& user) const;
   Result<EventView> event(const std::string& id, Timestamp now) const;

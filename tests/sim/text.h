@@ -15,9 +15,11 @@ namespace spillway::intake::sim {
 inline std::string text(const Error& e) { return std::string(error_info(e.code).code); }
 inline std::string text(const Participation& p) { return p.request_id + (p.duplicate ? " again" : " new"); }
 inline std::string text(const EventView& e) {
-  return fmt::format("{} '{}' {}/{} {}..{} {}{}", e.event_id, e.title, e.capacity_remaining, e.capacity_total,
-                     e.opens_at.us, e.closes_at.us, fmt::format("{} {}", name(e.work), name(e.phase)),
-                     e.created ? " created" : "");
+  return fmt::format(
+      "{} '{}' {}/{} {}..{} {}{}", e.event_id, e.title, e.capacity_remaining, e.capacity_total, e.opens_at.us,
+      e.closes_at.us,
+      fmt::format("{} {} {} {}", name(e.work), name(e.phase), e.webhook.url, e.webhook.secret_name),
+      e.created ? " created" : "");
 }
 inline std::string text(const std::vector<Delivery>& deliveries) {
   std::string out = "delivered";
@@ -49,11 +51,23 @@ inline std::string text(const std::vector<Attempt>& attempts) {
   }
   return out;
 }
+/// Without ids of deliveries, which the machine gives.
+inline std::string text(const WebhookView& w) {
+  return fmt::format("{} of {} by {}: {} {} {} x{} {} '{}' {} {} {}", w.request_id, w.event_id, w.user_id,
+                     name(w.status), name(w.result_code), name(w.state), w.attempts, w.last_status,
+                     w.last_reason, w.created_at.us, w.next_attempt_at.us, w.ended_at.us);
+}
+inline std::string text(const WebhookJob& j) {
+  return fmt::format("{} by {} #{} try {} to {} {}", text(j.request), j.user_id, j.attempt, j.tries, j.to.url,
+                     j.to.secret_name);
+}
+inline std::string text(const RedeliverResult& r) { return fmt::format("{} and {}", r.redelivered, r.left); }
 inline std::string text(const RequestDetail& d) {
   std::string out = fmt::format("{} {} '{}' x{} r{} {}{}", text(d.view), d.user_id, d.body, d.receive_count,
                                 d.redrives, name(d.failure_class), text(d.attempts));
   for (const StatusLogEntry& e : d.status_log)
     out += fmt::format(" | {} {} {}", name(e.status), e.at.us, e.reason);
+  if (d.webhook) out += " told: " + text(*d.webhook);
   return out;
 }
 inline std::string text(const DeadLetter& d) {

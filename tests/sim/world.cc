@@ -13,7 +13,11 @@ constexpr std::size_t kTraceLines = 40;
 constexpr std::size_t kOpenEvents = 5;
 
 Rules rules() {
-  return {.max_receive_count = 4, .retention_us = 600 * kSecond, .max_requests = 600, .max_body_bytes = 900};
+  return {.max_receive_count = 4,
+          .retention_us = 600 * kSecond,
+          .max_requests = 600,
+          .max_body_bytes = 900,
+          .webhook_max_age_us = 400 * kSecond};
 }
 MachineConfig config(const Rules& r) {
   MachineConfig c;
@@ -21,6 +25,7 @@ MachineConfig config(const Rules& r) {
   c.retention_us = r.retention_us;
   c.max_requests = r.max_requests;
   c.max_body_bytes = r.max_body_bytes;
+  c.webhook_max_age_us = r.webhook_max_age_us;
   return c;
 }
 Seed id_seed(std::uint64_t seed) {
@@ -75,6 +80,12 @@ void World::step() {
     one_in(3) ? operator_stops_redrive() : operator_discards();
   } else if (dice < 956) {
     operator_looks_at_dead_letters();
+  } else if (dice < 966) {
+    receivers_take();
+  } else if (dice < 986) {
+    receivers_answer();
+  } else if (dice < 987) {
+    operator_redelivers();
   } else if (dice < 996) {
     sync();
   } else if (dice < 998) {
@@ -132,6 +143,7 @@ void World::open_another() {
   plan.people = 1 + random(250);
   PutEvent command{plan.id, "event", plan.first_capacity, {}, {}};
   if (one_in(2)) command.work = WorkKind::kHttp;
+  if (!one_in(3)) command.webhook = some_webhook();
   if (one_in(2)) command.opens_at = now_ + static_cast<Micros>(random(20 * kSecond));
   command.closes_at = std::max(now_, command.opens_at) + 1 + static_cast<Micros>(random(1'000 * kSecond));
   events_.push_back(plan);
@@ -149,7 +161,11 @@ void World::operator_puts_event() {
   if (before == model_.events().end()) return;  // lost in a crash before anybody had heard of it
   PutEvent command = before->second.as_put;
   command.work.reset();
-  switch (random(6)) {
+  command.webhook.reset();
+  switch (random(7)) {
+    case 6:
+      command.webhook = one_in(4) ? Webhook{} : some_webhook();
+      break;
     case 5:
       command.work = one_in(2) ? WorkKind::kHttp : WorkKind::kCapacity;
       break;
@@ -346,6 +362,7 @@ void World::power_fails() {
   std::erase_if(since_base_, [&](const auto& entry) { return entry.first > subject_.durable(); });
   for (const auto& [written, command] : since_base_) command(model_);
   std::erase_if(held_, [&](const Held& held) { return held.written > subject_.durable(); });
+  std::erase_if(held_hooks_, [&](const HeldHook& held) { return held.written > subject_.durable(); });
   std::erase_if(events_, [&](const EventPlan& plan) { return !model_.events().contains(plan.id); });
   remember_begun();
   redrives_ = model_.redrives();
@@ -366,12 +383,15 @@ void World::finish() {
   calm_ = true;
   note("faults stop");
   set_paused(false);
-  for (int round = 0; !model_.all_final() || model_.redrive_runs(); ++round) {
+  for (int round = 0; !model_.all_final() || model_.redrive_runs() || model_.hooks_pending() != 0; ++round) {
     if (round > 10'000) fail("not everything comes to its end");
     now_ = now_ + kVisibility / 4;
     workers_receive();
     sync();
     workers_complete();
+    receivers_take();
+    sync();
+    receivers_answer();
   }
   check_everything();
   for (const auto& [number, r] : model_.requests()) {

@@ -25,7 +25,8 @@ struct Tally {
   std::uint64_t steps = 0, accepted = 0, duplicates = 0, refused = 0, overloaded = 0, delivered = 0,
                 redelivered = 0, applied = 0, stale = 0, crashes = 0, lost_events = 0, snapshots = 0,
                 comparisons = 0, events = 0, winners = 0, dead_letters = 0, forgotten = 0, redrives = 0,
-                redriven = 0, redriven_winners = 0, stopped_by_failures = 0, discarded = 0;
+                redriven = 0, redriven_winners = 0, stopped_by_failures = 0, discarded = 0, told = 0,
+                told_again = 0, redelivered_hooks = 0;
 };
 
 /// Everybody around the machine: people who come, repeat themselves and ask; workers who work, hang, die and
@@ -46,6 +47,10 @@ class World {
   struct Held {
     Delivery delivery;
     std::size_t written = 0;  ///< how much must be durable for the worker to have it
+  };
+  struct HeldHook {
+    WebhookJob job;
+    std::size_t written = 0;
   };
   struct Shown {
     RequestStatus status;
@@ -76,6 +81,9 @@ class World {
   void operator_stops_redrive();
   void operator_discards();
   void operator_looks_at_dead_letters();
+  void receivers_take();
+  void receivers_answer();
+  void operator_redelivers();
   DeadLetterFilter some_filter();
   void set_paused(bool paused);
   void due(std::size_t max_items);
@@ -88,6 +96,7 @@ class World {
   void check_everything();
   void check_event(const Model::Event&);
   void check_dead_letters(const DeadLetterFilter&);
+  void check_webhooks();
   void check_pages(const std::string& event, std::optional<RequestStatus> status);
   void expect_same(const std::string& what, const std::string& machine, const std::string& model);
   [[noreturn]] void fail(const std::string& what);
@@ -99,6 +108,7 @@ class World {
   bool one_in(std::uint64_t n) { return random(n) == 0; }
   Outcome some_outcome(const Delivery&);
   std::string some_event();
+  Webhook some_webhook();
 
   std::mt19937_64 random_;
   Timestamp now_;
@@ -114,7 +124,9 @@ class World {
   std::vector<EventPlan> events_;  ///< the open ones and some closed
   std::uint64_t next_event_ = 0;
   std::vector<Held> held_;
-  std::map<std::uint64_t, Shown> shown_;                              ///< what somebody has seen
+  std::vector<HeldHook> held_hooks_;
+  std::set<std::pair<std::string, std::string>> told_;  ///< (request, end) that a receiver has seen
+  std::map<std::uint64_t, Shown> shown_;                ///< what somebody has seen
   std::map<std::pair<std::string, std::string>, std::string> given_;  ///< ids that somebody has been given
   std::map<std::string, std::uint64_t> begun_;                        ///< by event: the last one begun
   std::uint64_t redrives_ = 0;                                        ///< started

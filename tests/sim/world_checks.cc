@@ -91,6 +91,7 @@ void World::check_everything() {
   expect_same("stats", text(machine.queue_stats(now_)), text(model_.stats(now_)));
   expect_same("the redrive", text(subject_.redrive()), text(model_.redriving()));
   check_dead_letters({});
+  check_webhooks();
   for (const auto& [number, r] : model_.requests()) {
     expect_same("detail", text(machine.request_detail(request_id(seed_, number))),
                 text(model_.detail(number)));
