@@ -47,6 +47,7 @@ void add_events(Commands& commands);
 void add_requests(Commands& commands);
 void add_queue(Commands& commands);
 void add_dead_letters(Commands& commands);
+void add_webhooks(Commands& commands);
 void add_users(Commands& commands);
 void add_audit(Commands& commands);
 

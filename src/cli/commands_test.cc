@@ -112,8 +112,36 @@ TEST(AdminCommands, AChangeSendsTheRestAsItWas) {
   EXPECT_EQ(admin.run({"events", "change", "e1", "--capacity", "9", "--opens-at", "none"}), kExitGood);
   ASSERT_EQ(admin.server.asked.size(), 2U);
   EXPECT_EQ(admin.server.asked[1],
-            R"(PUT /admin/events/e1 {"capacityTotal":9,"policy":"FIRST_COME","title":"Concert",)"
-            R"("webhook":{"url":"https://a.test/"}})");
+            R"(PUT /admin/events/e1 {"capacityTotal":9,"policy":"FIRST_COME","title":"Concert"})");
+}
+
+TEST(AdminCommands, AWebhookIsSetAndTakenAway) {
+  FakeAdmin admin;
+  for (int i = 0; i < 2; ++i) admin.server.answers(200, kEvent);
+  EXPECT_EQ(
+      admin.run({"events", "change", "e1", "--webhook-url", "https://a.test/", "--webhook-secret", "shop"}),
+      kExitGood);
+  EXPECT_NE(admin.server.asked.back().find(R"("webhook":{"url":"https://a.test/","secretName":"shop"})"),
+            std::string::npos);
+  for (int i = 0; i < 2; ++i) admin.server.answers(200, kEvent);
+  EXPECT_EQ(admin.run({"events", "change", "e1", "--webhook-url", "none"}), kExitGood);
+  EXPECT_NE(admin.server.asked.back().find(R"("webhook":null)"), std::string::npos);
+}
+
+TEST(AdminCommands, WebhooksAreListedAndToldAgain) {
+  FakeAdmin admin;
+  admin.server.answers(200,
+                       R"({"items":[{"requestId":"r1","eventId":"e1","userId":"ann","status":"SUCCEEDED",)"
+                       R"("state":"GIVEN_UP","attempts":20,"lastReason":"HTTP 500"}]})");
+  EXPECT_EQ(admin.run({"webhooks", "list", "--state", "GIVEN_UP", "--event", "e1"}), kExitGood);
+  EXPECT_TRUE(admin.server.asked.back().starts_with("GET /admin/webhooks?state=GIVEN_UP&eventId=e1"))
+      << admin.server.asked.back();
+  EXPECT_NE(admin.out.str().find("HTTP 500"), std::string::npos);
+  admin.server.answers(200, R"({"redelivered":10000,"left":7})");
+  EXPECT_EQ(admin.run({"webhooks", "redeliver", "e1"}), kExitGood);
+  EXPECT_EQ(admin.server.asked.back(), R"(POST /admin/webhooks/redeliver {"eventId":"e1"})");
+  EXPECT_NE(admin.out.str().find("put back: 10000\nleft: 7; ask again"), std::string::npos);
+  EXPECT_EQ(admin.run({"webhooks", "list", "--state", "LOST"}), kExitUsage);
 }
 
 TEST(AdminCommands, CreateDoesNotChange) {

@@ -173,10 +173,11 @@ int create(Context& context, const Definition& given) {
 int change(Context& context, const Definition& given) {
   const auto present = context.session.get(event_target(given.event_id));
   if (!present) return context.session.exit_code();
-  // PUT takes the whole definition: what is not changed is sent back as it was.
+  // PUT takes the whole definition: what is not changed is sent back as it was. But for the webhook, which
+  // stays when nothing is said about it, also when its host may not be called any more.
   Members members;
   for (const RawMember& member : raw_members(present->body)) {
-    for (const char* name : {"title", "capacityTotal", "opensAt", "closesAt", "policy", "work", "webhook"}) {
+    for (const char* name : {"title", "capacityTotal", "opensAt", "closesAt", "policy", "work"}) {
       if (member.name == name) members[name] = std::string(member.value);
     }
   }

@@ -61,7 +61,7 @@ struct FakeAdmin {
     Commands commands(program);
     program.require_subcommand(1);
     for (const auto add :
-         {add_events, add_requests, add_queue, add_dead_letters, add_users, add_audit, add_login}) {
+         {add_events, add_requests, add_queue, add_dead_letters, add_webhooks, add_users, add_audit, add_login}) {
       add(commands);
     }
     std::vector<std::string> reversed(words.rbegin(), words.rend());

@@ -292,12 +292,12 @@ def test_accounts(users, tmp_path):
 
 READS = [["events", "list"], ["queue", "show"], ["queue", "watch", "--count", "1"], ["dead-letters", "list"],
          ["users", "list"], ["audit", "list"], ["events", "show", "ROLES"], ["requests", "list", "ROLES"],
-         ["requests", "search", "--event", "ROLES"]]
+         ["requests", "search", "--event", "ROLES"], ["webhooks", "list"]]
 CHANGES = [["events", "change", "ROLES", "--capacity", "4"], ["queue", "pause"], ["queue", "resume"],
            ["dead-letters", "redrive", "--yes", "--wait"], ["dead-letters", "stop"],
            ["dead-letters", "discard", "r1", "--because", "x", "--yes"], ["users", "role", "roles-target", "user"],
            ["users", "disable", "roles-target", "--yes"], ["users", "enable", "roles-target"],
-           ["users", "sign-out", "roles-target"]]
+           ["users", "sign-out", "roles-target"], ["webhooks", "redeliver", "ROLES"]]
 
 
 def test_roles(users, tmp_path):

@@ -98,9 +98,11 @@ def test_the_script_is_sound(binary):
 
 def test_nouns_verbs_and_options(offers):
     assert offers("spillway ad") == {"admin"}
-    assert {"events", "requests", "queue", "dead-letters", "users", "audit", "login", "logout"} <= offers(
+    assert {"events", "requests", "queue", "dead-letters", "webhooks", "users", "audit", "login", "logout"} <= offers(
         "spillway admin ")
     assert offers("spillway admin dead-letters re") == {"redrive"}
+    assert offers("spillway admin webhooks ") >= {"list", "redeliver"}
+    assert offers("spillway admin webhooks list --state ") == {"PENDING", "DELIVERED", "GIVEN_UP"}
     assert offers("spillway admin queue ") == {"show", "pause", "resume", "watch"}
     assert offers("spillway admin queue watch --c") == {"--count", "--ca-file"}
     assert {"--json", "--utc", "--server", "--limit", "--cursor"} <= offers("spillway admin events list --")
