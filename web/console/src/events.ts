@@ -25,7 +25,7 @@ export interface EventItem {
   policy: string;
   state?: string;
   work?: string;
-  webhook?: { url: string } | null;
+  webhook?: { url: string; secretName?: string } | null;
 }
 
 export function capacityBar(event: EventItem): HTMLElement {
@@ -94,9 +94,16 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
     t('timeHint'),
   );
   const webhook = field(
-    'webhook',
+    'webhook.url',
     t('webhookUrl'),
     h('input', { type: 'url', autocomplete: 'off', value: event?.webhook?.url ?? '' }),
+    t('webhookHint'),
+  );
+  const secret = field(
+    'webhook.secretName',
+    t('webhookSecret'),
+    h('input', { autocomplete: 'off', maxlength: 128, value: event?.webhook?.secretName ?? '' }),
+    t('webhookSecretHint'),
   );
   const work = field(
     'work',
@@ -109,7 +116,7 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
       event?.work ?? 'capacity',
     ),
   );
-  const all = [id, title, capacity, opens, closes, ...(full ? [webhook, work] : [])];
+  const all = [id, title, capacity, opens, closes, ...(full ? [work, webhook, secret] : [])];
   formDialog(event ? t('changeTitle', { id: event.eventId }) : t('createTitle'), all, async () => {
     const places = capacity.input.value.trim();
     const body: Record<string, unknown> = { title: title.input.value, policy: 'FIRST_COME' };
@@ -127,7 +134,10 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
     if (closesAt) body.closesAt = closesAt;
     if (full) {
       const url = webhook.input.value.trim();
-      if (url !== (event?.webhook?.url ?? '')) body.webhook = url ? { url } : null;
+      const secretName = secret.input.value.trim();
+      // Not said: left as it is.
+      if (url !== (event?.webhook?.url ?? '') || (url && secretName !== (event?.webhook?.secretName ?? '')))
+        body.webhook = url ? { url, ...(secretName ? { secretName } : {}) } : null;
       if (event?.work !== undefined || work.input.value !== 'capacity') body.work = work.input.value;
     }
     if (!id.input.value)
@@ -135,6 +145,13 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
     await api('PUT', `/admin/events/${encodeURIComponent(id.input.value)}`, body);
     done();
   });
+}
+
+/** Where its final states are told; the whole URL for those who point at it. */
+function webhookOf(event: EventItem): HTMLElement | null {
+  if (!event.webhook) return null;
+  const host = new URL(event.webhook.url).host;
+  return h('code', { class: 'sub', title: event.webhook.url }, t('webhookTo', { host }));
 }
 
 function rows(me: Me, items: EventItem[], changed: () => void): HTMLElement {
@@ -150,7 +167,7 @@ function rows(me: Me, items: EventItem[], changed: () => void): HTMLElement {
       { label: t('opensAt'), cell: (e) => moment(e.opensAt) },
       { label: t('closesAt'), cell: (e) => moment(e.closesAt) },
       ...(items.some((one) => one.work !== undefined)
-        ? [{ label: t('work'), cell: (e: EventItem) => e.work ?? '–' }]
+        ? [{ label: t('work'), cell: (e: EventItem) => [e.work ?? '–', webhookOf(e)] }]
         : []),
       {
         label: t('actions'),

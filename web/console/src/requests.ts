@@ -49,6 +49,7 @@ interface Detail extends RequestItem {
     lastStatus?: number;
     lastReason?: string;
     nextAttemptAt?: string;
+    endedAt?: string;
   };
 }
 
@@ -146,6 +147,9 @@ export function story(requestId: string): View {
               null,
               t('webhook', { state: d.webhook.state, n: d.webhook.attempts }),
               d.webhook.lastReason && h('span', { class: 'why' }, d.webhook.lastReason),
+              d.webhook.nextAttemptAt &&
+                h('span', { class: 'why' }, t('webhookNext'), ' ', moment(d.webhook.nextAttemptAt)),
+              d.webhook.endedAt && h('span', { class: 'why' }, moment(d.webhook.endedAt)),
             ),
         ),
         d.body !== undefined &&
