@@ -1,6 +1,7 @@
 """Webhooks out: final states are told, signed, at least once (docs/webhooks.md)."""
 
 import os
+import random
 import subprocess
 import sys
 import threading
@@ -121,6 +122,45 @@ def test_kill_between_the_final_state_and_its_telling_loses_none(make_receiver, 
         assert {call.body["status"] for call in told[request]} == {view["status"]}
         assert len({call.headers["idempotency-key"] for call in told[request]}) == 1, "the same key each time"
         assert all(call.is_signed(SECRET) for call in told[request])
+
+
+def test_kills_over_and_over_lose_none_and_take_back_nothing(make_receiver, make_api):
+    """The server is killed between any two calls, while people come and the receiver takes, refuses and hangs up."""
+    people, kills, calls_between = 60, 6, 12
+    moods, lock, asked, permits = random.Random(7), threading.Lock(), threading.Semaphore(0), threading.Semaphore(0)
+    taken: dict[str, list[dict]] = {}
+
+    def answer(call):
+        assert permits.acquire(timeout=HANG_GUARD_S)
+        with lock:
+            asked.release()
+            if moods.random() < 0.4:
+                return moods.choice([(500, b""), (302, b""), None])
+            taken.setdefault(call.headers["idempotency-key"], []).append(call.body)
+            return TAKEN
+
+    receiver = make_receiver(answer)
+    api = make_api("--webhook-attempts", "1000")
+    api.put_event("E", 20, webhook={"url": receiver.url})
+    tokens = [api.login(f"u{i}") for i in range(people)]
+    requests = [api.participate("E", token) for token in tokens]
+    for _ in range(kills):
+        permits.release(calls_between)
+        for _ in range(calls_between):
+            assert asked.acquire(timeout=HANG_GUARD_S)
+        api.server.restart()
+        api.reconnect()
+    permits.release(100_000)
+    views = {request: api.until_final(request, token) for request, token in zip(requests, tokens)}
+    for request in requests:
+        story = ended(api, request)
+        assert story["state"] == "DELIVERED" and story["deliveryId"] in taken
+    assert {told["requestId"] for bodies in taken.values() for told in bodies} == set(requests)
+    for bodies in taken.values():
+        for told in bodies:
+            view = views[told["requestId"]]
+            assert (told["status"], told["resultCode"], told["finishedAt"]) == (
+                view["status"], view["resultCode"], view["finishedAt"])
 
 
 @pytest.mark.parametrize("answer", [(500, b"no"), (404, b""), (302, b"", {"Location": "/elsewhere"}), (429, b""), None])
