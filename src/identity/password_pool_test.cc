@@ -122,7 +122,7 @@ TEST_F(PasswordPoolTest, a_storm_takes_no_more_memory_than_its_threads) {
   PasswordPool pool(2, 64);
   pool.start();
   std::ofstream("/proc/self/clear_refs") << "5";  // VmHWM starts anew
-  const std::size_t before = memory_kib("VmRSS");
+  [[maybe_unused]] const std::size_t before = memory_kib("VmRSS");
   run(1'000, [&] {
     for (int i = 0; i < 1'000; ++i) verify(pool, "", "x");
   });
