@@ -17,12 +17,12 @@ def make_token(server, user: str, *, expires: float, role: int = USER, kind: int
                secret: bytes | None = None, realm: str = "open") -> str:
     """An access token as identity/token.h writes it down, from the server's own key unless another is given."""
     key = (server.data / "keys" / "access-token.key").read_bytes()
-    purpose = f"spillway access token v2 {realm}".encode()
+    purpose = f"spillway access token v3 {realm}".encode()
     purpose_key = hashlib.blake2b(purpose, key=secret or key[1:], digest_size=32).digest()
     issued_at, token_id = int(time.time() * 1e6), secrets.randbits(64) | 1
     payload = struct.pack("<BBBBIqQ", version, kind, role, key[0], int(expires), issued_at, token_id) + user.encode()
     text = b"sp2." + base64.urlsafe_b64encode(payload).rstrip(b"=")
-    mac = hashlib.blake2b(text, key=purpose_key, digest_size=16).digest()
+    mac = hashlib.blake2b(purpose_key + text, digest_size=16).digest()
     return (text + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
 
 
