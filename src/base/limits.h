@@ -130,7 +130,7 @@ inline constexpr std::size_t kMaxWebhooksKept =
     100'000;  ///< told or given up, for the log; pending: as requests
 inline constexpr std::size_t kWebhookConcurrency = 64;  ///< calls at once
 inline constexpr std::size_t kWebhooksPerReceiver = 8;  ///< of them to one URL
-inline constexpr std::size_t kMaxWebhookScan = 200;   ///< receivers looked at by one search for what is due
+inline constexpr std::size_t kMaxWebhookScan = 200;     ///< receivers looked at by one search for what is due
 inline constexpr std::size_t kMaxWebhookReceivers = 10'000;  ///< whose failures are remembered
 inline constexpr std::size_t kMaxWebhookPutBack = 10'000;    ///< put back by one call
 inline constexpr std::size_t kMaxWebhookSecrets = 100;

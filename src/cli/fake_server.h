@@ -60,8 +60,8 @@ struct FakeAdmin {
     CLI::App program("test", "admin");
     Commands commands(program);
     program.require_subcommand(1);
-    for (const auto add :
-         {add_events, add_requests, add_queue, add_dead_letters, add_webhooks, add_users, add_audit, add_login}) {
+    for (const auto add : {add_events, add_requests, add_queue, add_dead_letters, add_webhooks, add_users,
+                           add_audit, add_login}) {
       add(commands);
     }
     std::vector<std::string> reversed(words.rbegin(), words.rend());

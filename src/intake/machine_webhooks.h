@@ -14,8 +14,8 @@
 
 namespace spillway::intake {
 
-/// The telling of one final state. With its places in the indexes 320 bytes while pending, 240 afterwards: only
-/// events with a webhook pay it, and no more of those that ended are kept than limits::kMaxWebhooksKept.
+/// The telling of one final state. With its places in the indexes 320 bytes while pending, 240 afterwards:
+/// only events with a webhook pay it, and no more of those that ended are kept than limits::kMaxWebhooksKept.
 struct WebhookDelivery {
   std::uint64_t number = 0;  ///< of the request
   WebhookState state = WebhookState::kPending;
