@@ -81,8 +81,8 @@ browse('an event is given a webhook, keeps it, and loses it; refusals stand at t
 });
 
 for (const [name, answer, state] of [
-  ['taken', 204, /Webhook: DELIVERED, 1 attempts/],
-  ['given up', 500, /Webhook: GIVEN_UP, 1 attempts[\s\S]*HTTP 500/],
+  ['taken', 204, /Webhook: DELIVERED, attempts: 1/],
+  ['given up', 500, /Webhook: GIVEN_UP, attempts: 1[\s\S]*HTTP 500/],
 ]) {
   browse(`the story of a request says that its end was ${name}`, {}, async (page) => {
     status = answer;

@@ -136,7 +136,7 @@ export const en = {
   chooseEvent: 'Give an event id, a request id or a user to look for.',
   chooseEventOnly: 'Give an event id or a request id to look for.',
   attempt: 'Attempt {n}',
-  webhook: 'Webhook: {state}, {n} attempts',
+  webhook: 'Webhook: {state}, attempts: {n}',
   webhookNext: 'next attempt',
   redriven: 'Redriven',
   after: '{span} later',
