@@ -117,14 +117,23 @@ def threads_note(reports):
         f"{name} {middle(reports, 'server', 'threads_us_per_request', name):.2f}" for name in names)
 
 
+def measured(run, connections):
+    """A run in which something was answered: on a machine that is busy with something else a short one may have none."""
+    for _ in range(3):
+        report = run(connections)
+        if report["rate"]:
+            return report
+    raise BenchError("nothing was answered in three runs: is the machine busy with something else?")
+
+
 def versus_nginx(bench, title, key, bounds, run_theirs, run_ours):
     """Runs both, one right after the other, at each number of connections, several times; one table."""
     theirs = {c: [] for c in bench.o.connections}
     ours = {c: [] for c in bench.o.connections}
     for _ in range(bench.o.repetitions):
         for connections in bench.o.connections:
-            theirs[connections].append(run_theirs(connections))
-            ours[connections].append(run_ours(connections))
+            theirs[connections].append(measured(run_theirs, connections))
+            ours[connections].append(measured(run_ours, connections))
     rows = [rate_row(bench.results, key, c, theirs[c], ours[c], bounds.get(c)) for c in bench.o.connections]
     every = [report for runs in (theirs, ours) for reports in runs.values() for report in reports]
     bench.results.table(title, RATE_COLUMNS, rows, [
