@@ -94,8 +94,8 @@ cmd_soak() {
   export SPILLWAY_BIN=$PWD/build/release/spillway
   say "$kills kills under load"
   "$PYTHON" tests/crash/kill_loop.py --kills "$kills"
-  say "$((kills / 2)) kills with failing work and redrives"
-  "$PYTHON" tests/crash/kill_loop.py --kills "$((kills / 2))" --failing
+  say "$((kills / 4)) kills with failing work and redrives"
+  "$PYTHON" tests/crash/kill_loop.py --kills "$((kills / 4))" --failing
   say "$rounds rounds of exactly N"
   "$PYTHON" tests/crash/exactly_n.py --rounds "$rounds"
   say "simulation: $seeds seeds of $steps steps"
