@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import sys
 import threading
 import time
 from typing import Any, Callable
@@ -93,7 +94,12 @@ class WorkBackend:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class HttpServer(http.server.ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                if not isinstance(sys.exc_info()[1], ConnectionError):  # who called was killed
+                    super().handle_error(request, client_address)
+
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
