@@ -46,7 +46,8 @@ READERS = 6
 KILL_IN_RECOVERY_SHARE = 0.15
 PAUSED_SHARE = 0.25
 OLDER_CHECKED = 3     # events of earlier generations looked at after each kill
-LAST_REDRIVES_S = 180
+LAST_REDRIVES = 3     # one more than heal all
+STANDSTILL_S = 120    # without any progress at the end: something will never be decided
 ASKED_AGAIN = 12      # people who ask once more after each kill, and must be told the same id
 
 
@@ -174,21 +175,24 @@ class Loop:
 
     async def heal(self) -> None:
         """Redrives until none that a redrive would heal is left: at the most two, by how the work fails."""
-        until = time.monotonic() + LAST_REDRIVES_S
         await self.crowd.admin("POST", f"{LETTERS}/redrive/stop")
-        await self.look_at_redrive()
+        redrives, before, until = 0, None, time.monotonic() + STANDSTILL_S
         while time.monotonic() < until:
             now = await self.look_at_redrive()
-            if now is not None and now["state"] == "RUNNING":
-                await asyncio.sleep(0.1)
-                continue
             queue = await self.crowd.admin("GET", "/admin/queues/participations")
-            if queue["deadLetters"] == queue["visible"] == queue["inFlight"] == queue["delayed"] == 0:
-                return
-            how = {"ratePerSecond": 10_000, "stopAfterFailures": 1_000_000}
-            if queue["deadLetters"] and (started := await self.crowd.redrive(self.ledgers, **how)) is not None:
-                self.figures["redrives"] += 1
-                self.redrive = started
+            counts = [queue[each] for each in ("visible", "inFlight", "delayed", "deadLetters")]
+            if counts != before:
+                before, until = counts, time.monotonic() + STANDSTILL_S
+            if not any(counts[:3]) and (now is None or now["state"] != "RUNNING"):
+                if not queue["deadLetters"]:
+                    return
+                if redrives == LAST_REDRIVES:
+                    break
+                how = {"ratePerSecond": 10_000, "stopAfterFailures": 1_000_000}
+                if (started := await self.crowd.redrive(self.ledgers, **how)) is not None:
+                    redrives += 1
+                    self.figures["redrives"] += 1
+                    self.redrive = started
             await asyncio.sleep(0.1)
         self.verdict.add("not_final", f"dead letters that no redrive heals: {queue}")
 
