@@ -171,8 +171,13 @@ std::vector<OptionRow> make_table() {
          return Status(Ok{});
        }},
       {"workers", "N", "4", "Workers of the queue; 0 starts with the workers paused.", set_workers},
-      {"services", "LIST", "intake", "Services to run, separated by commas; this version has intake.",
-       [](O&, S v) { return v == "intake" ? Status(Ok{}) : Status(invalid_argument("must be intake")); }},
+      {"services", "LIST", "intake,waitroom",
+       "Services to run, separated by commas; this version has intake, which is always there, and waitroom.",
+       [](O& o, S v) {
+         o.waitroom = v == "intake,waitroom" || v == "waitroom,intake";
+         return o.waitroom || v == "intake" ? Status(Ok{})
+                                            : Status(invalid_argument("must be intake or intake,waitroom"));
+       }},
       {"http-threads", "N", "0", "Threads that serve HTTP; 0 takes the cores less one, at least one.",
        [](O& o, S v) { return set_number(o.http_threads, v, 0, limits::kMaxHttpThreads); }},
       {"io-uring", "BOOL", "true",

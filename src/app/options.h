@@ -34,6 +34,7 @@ struct ServeOptions {
   OidcOptions oidc;
   std::size_t password_threads = 0;  ///< 0: half the cores, at least 1
   std::size_t workers = 4;
+  bool waitroom = true;          ///< that service runs too
   bool start_paused = false;     ///< --workers 0
   std::size_t http_threads = 0;  ///< 0: cores - 1, at least 1
   bool io_uring = true;

@@ -91,7 +91,7 @@ TEST(Options, ErrorsNameTheOptionAndItsPlace) {
       {{"admin-token", "short"}, "--admin-token must have 32"},
       {{"max-receive-count", "2"}, "--max-receive-count must be a whole number from 3 to 5"},
       {{"log-level", "loud"}, "--log-level must be"},
-      {{"services", "chat"}, "--services must be intake"},
+      {{"services", "chat"}, "--services must be intake or intake,waitroom"},
       {{"demo", "yes"}, "--demo must be true or false"},
       {{"limit", "read.account=many"}, "--limit must give read.account as"},
       {{"limit", "chat.account=1/1s"}, "--limit has no limit chat.account"},

@@ -20,6 +20,10 @@ http::RouteClass route_class(const http::Router::Route& route) {
   if (pattern == "/requests/{requestId}/stream" || pattern == "/events/{eventId}/stream") {
     return RouteClass::kStream;
   }
+  if (pattern == "/api/v1/queue/enter") return RouteClass::kParticipate;
+  if (pattern == "/api/v1/queue/stream") return RouteClass::kStream;
+  // Not nginx' question: it is asked for every request to the site behind.
+  if (pattern.starts_with("/api/v1/queue/") && pattern != "/api/v1/queue/authorize") return RouteClass::kRead;
   if (route.method == Method::kGet && pattern.starts_with("/requests/")) return RouteClass::kRead;
   return RouteClass::kNone;
 }

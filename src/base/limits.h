@@ -146,6 +146,40 @@ inline constexpr Micros kWebhookMaxAge =
     3LL * 24 * 3600 * kSecond;                      ///< given up when it could not be told so long
 inline constexpr std::size_t kMaxRankScan = 1'000;  ///< how far the position of a redriven request is told
 
+// waitroom
+inline constexpr std::uint64_t kDefaultMaxActive = 50'000;     ///< READY and ACTIVE of a concert
+inline constexpr std::uint64_t kMaxMaxActive = 1'000'000'000;  ///< what may be asked for
+inline constexpr Micros kDefaultReady = 60 * kSecond;          ///< to activate in
+inline constexpr Micros kDefaultActive = 300 * kSecond;
+inline constexpr Micros kMaxReady = 24LL * 3600 * kSecond;
+inline constexpr Micros kMaxActive = 24LL * 3600 * kSecond;
+inline constexpr std::uint32_t kMaxAdmitRate = 1'000'000;        ///< a second
+inline constexpr Micros kAdmitBurst = 50 * kMillisecond;         ///< of the rate, saved up at most
+inline constexpr std::size_t kMaxConcerts = 100'000;             ///< ever kept at once; past it: 503
+inline constexpr std::size_t kMaxUnconfiguredConcerts = 1'000;   ///< that nobody configured; past it: 503
+inline constexpr std::size_t kMaxTickets = 20'000'000;           ///< kept at once; past it: 503
+inline constexpr std::uint32_t kMaxTicketNumber = 4'000'000'000;  ///< of one concert
+inline constexpr Micros kAbsentAfter = 60 * kSecond;             ///< without a poll: passed over
+inline constexpr Micros kQueueTokenLife = 7LL * 24 * 3600 * kSecond;  ///< from entering on
+inline constexpr Micros kGoneKept = 600 * kSecond;        ///< a ticket that is gone can still say why
+inline constexpr std::size_t kMaxAdmitPerTurn = 2'000;    ///< people let in by one turn
+inline constexpr std::size_t kMaxPassedOver = 10'000;     ///< absent people passed over by one turn
+inline constexpr std::size_t kMaxExpiredPerTurn = 2'000;  ///< deadlines carried out by one turn
+inline constexpr std::size_t kMaxLookedAfter = 5'000;     ///< waiting people looked after by one tick
+inline constexpr std::size_t kMaxForgottenPerTurn = 8;    ///< chunks of gone tickets forgotten by one turn
+inline constexpr std::size_t kDrawPerTick = 5'000;        ///< scores of a draw computed by one tick
+inline constexpr std::size_t kMaxConcertLabels = 1'000;   ///< in metrics; the rest share one
+inline constexpr Micros kPollNear = kSecond;              ///< pollAfterMs at the head of the line
+inline constexpr Micros kPollFar = 15 * kSecond;          ///< and far from it
+inline constexpr std::uint64_t kPollFarAhead = 10'000;    ///< this many ahead are far
+inline constexpr std::size_t kMaxQueueKeys = 255;         ///< ever, of one deployment
+inline constexpr std::size_t kMaxQueueTokenBytes = 512;
+inline constexpr std::size_t kMaxQueueListeners = 100'000;  ///< streams; past it: 503
+inline constexpr Micros kQueueStreamEvery = kSecond;        ///< each listener is looked at this often
+inline constexpr std::size_t kQueueStreamPhases = 10;       ///< not all of them at once
+inline constexpr std::size_t kMaxLooksPerTask = 500;        ///< listeners looked up by one task
+inline constexpr int kQueueStreamRetryMs = 3'000;           ///< told to whoever loses the stream
+
 // ops
 inline constexpr std::size_t kMaxAuditEntries = 100'000;       ///< the newest are kept
 inline constexpr std::size_t kMaxAuditValueBytes = 2 * 1024;   ///< of "before" and of "after"; past it: cut

@@ -32,8 +32,15 @@ const ErrorInfo& error_info(ErrorCode code) {
       {"redrive_running", "A redrive of dead letters is running already", 409},
       {"identity_unavailable", "Who asks cannot be found out at the moment", 503},
       {"rate_limited", "More requests than are allowed in this time", 429},
+      {"queue_token_invalid", "A valid queue token is needed", 401},
+      {"not_your_turn", "This ticket is still waiting", 409},
+      {"ticket_left", "This place in the line was given up", 410},
+      {"ticket_expired", "This place in the line has expired", 410},
+      {"not_admitted", "This ticket does not let anybody in", 403},
+      {"queue_paused", "Nobody can join this line at the moment", 409},
+      {"queue_full", "There is no room for more in the lines", 503},
   };
-  static_assert(sizeof(kTable) / sizeof(kTable[0]) == static_cast<std::size_t>(ErrorCode::kRateLimited) + 1);
+  static_assert(sizeof(kTable) / sizeof(kTable[0]) == static_cast<std::size_t>(ErrorCode::kQueueFull) + 1);
   return kTable[static_cast<std::size_t>(code)];
 }
 

@@ -41,6 +41,13 @@ enum class ErrorCode : std::uint8_t {
   kRedriveRunning,
   kIdentityUnavailable,
   kRateLimited,
+  kQueueTokenInvalid,
+  kNotYourTurn,
+  kTicketLeft,
+  kTicketExpired,
+  kNotAdmitted,
+  kQueuePaused,
+  kQueueFull,
 };
 
 struct ErrorInfo {

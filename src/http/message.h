@@ -88,9 +88,10 @@ class EventStream {
   EventStream& operator=(EventStream&& other) noexcept;
   ~EventStream() { close(); }
 
-  /// `id` and `event` may be empty, and end at their first line break; `data` may have several lines. False
-  /// when the stream is closed.
-  bool send(std::string_view event, std::string_view data, std::string_view id = {});
+  /// `id` and `event` may be empty, and end at their first line break; `data` may have several lines;
+  /// `retry_ms`, when not 0, tells the peer how long to wait before it comes again. False when the stream is
+  /// closed.
+  bool send(std::string_view event, std::string_view data, std::string_view id = {}, int retry_ms = 0);
   /// Bytes of it that the peer has not taken yet: who sends much, waits for room below
   /// limits::kMaxStreamBacklogBytes.
   std::size_t unsent() const;

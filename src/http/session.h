@@ -121,7 +121,8 @@ class Session {
   // session_reply.cc: output
   void reply(Slot* slot, const Response& response);
   bool begin_stream(Slot* slot);
-  bool stream_send(Slot* slot, std::string_view event, std::string_view data, std::string_view id);
+  bool stream_send(Slot* slot, std::string_view event, std::string_view data, std::string_view id,
+                   int retry_ms);
   std::size_t stream_unsent(Slot* slot);
   void stream_close(Slot* slot);
   void write_chunk(Slot* slot, std::string_view text);

@@ -8,8 +8,10 @@ namespace {
 std::string_view first_line(std::string_view text) { return text.substr(0, text.find_first_of("\r\n")); }
 
 /// The text of one event (HTML Living Standard, 9.2.6); any of CR, LF and CR LF ends a line.
-void format_event(std::string& out, std::string_view event, std::string_view data, std::string_view id) {
+void format_event(std::string& out, std::string_view event, std::string_view data, std::string_view id,
+                  int retry_ms) {
   out.clear();
+  if (retry_ms > 0) out.append("retry: ").append(std::to_string(retry_ms)).push_back('\n');
   if (!id.empty()) out.append("id: ").append(first_line(id)).push_back('\n');
   if (!event.empty()) out.append("event: ").append(first_line(event)).push_back('\n');
   while (true) {
@@ -170,10 +172,11 @@ std::size_t Session::stream_unsent(Slot* slot) {
   return buffer_of(slot).size() + (slot == first_ ? beyond_output_ : 0);
 }
 
-bool Session::stream_send(Slot* slot, std::string_view event, std::string_view data, std::string_view id) {
+bool Session::stream_send(Slot* slot, std::string_view event, std::string_view data, std::string_view id,
+                          int retry_ms) {
   check_thread();
   if (slot->state != Slot::State::kStreaming || aborted_) return false;
-  format_event(context_.event_text, event, data, id);
+  format_event(context_.event_text, event, data, id, retry_ms);
   write_chunk(slot, context_.event_text);
   return !aborted_;
 }
@@ -246,8 +249,9 @@ EventStream& EventStream::operator=(EventStream&& other) noexcept {
   return *this;
 }
 
-bool EventStream::send(std::string_view event, std::string_view data, std::string_view id) {
-  return slot_ != nullptr && slot_->session != nullptr && slot_->session->stream_send(slot_, event, data, id);
+bool EventStream::send(std::string_view event, std::string_view data, std::string_view id, int retry_ms) {
+  return slot_ != nullptr && slot_->session != nullptr &&
+         slot_->session->stream_send(slot_, event, data, id, retry_ms);
 }
 
 std::size_t EventStream::unsent() const {

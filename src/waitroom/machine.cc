@@ -1,0 +1,285 @@
+// decide() for people and operators, and the reads.
+
+#include "waitroom/machine.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/rfc3339.h"
+#include "waitroom/machine_state.h"
+
+namespace spillway::waitroom {
+namespace {
+
+constexpr int kRetryWhenFullSeconds = 30;
+constexpr int kRetryWhenPausedSeconds = 10;
+constexpr std::uint32_t kMaxOldestScan = 4'096;  // tickets looked at for the oldest wait
+
+Error unknown_ticket() { return not_found("no such ticket"); }
+Error unknown_concert() { return not_found("no such concert"); }
+
+Error gone(const Ticket& ticket) {
+  const std::string at = format_time({ticket.until_us});
+  if (ticket.status == TicketStatus::kLeft) return {ErrorCode::kTicketLeft, "left at " + at};
+  return {ErrorCode::kTicketExpired, fmt::format("{}: expired at {}", name(ticket.expiry), at)};
+}
+
+}  // namespace
+
+Machine::Machine(MachineConfig config) : state_(std::make_unique<MachineState>(config)) {
+  state_->digest = state_->hash_globals();
+}
+Machine::~Machine() = default;
+Machine::Machine(Machine&&) noexcept = default;
+Machine& Machine::operator=(Machine&&) noexcept = default;
+
+Result<const Ticket*> MachineState::find(TicketRef ref) const {
+  if (ref.concert >= concerts.size() || ref.number == 0) return unknown_ticket();
+  const Concert* c = concerts[ref.concert].get();
+  if (c != nullptr && ref.number > c->tickets.last()) return unknown_ticket();
+  const Ticket* ticket = c == nullptr ? nullptr : c->tickets.find(ref.number);
+  if (ticket == nullptr) return Error{ErrorCode::kTicketExpired, "it ended some time ago"};
+  return ticket;
+}
+
+// ---- Decisions --------------------------------------------------------------------------------------------
+
+void Machine::decide_seed(const Seed& seed, Events& out) const {
+  CHECK(!state_->seeded);
+  out.emplace_back(Seeded{seed});
+}
+
+bool Machine::seeded() const { return state_->seeded; }
+
+Result<TicketRef> Machine::decide(const Enter& command, Timestamp now, Events& out) const {
+  const MachineState& s = *state_;
+  CHECK(s.seeded);
+  const auto found = s.concert_index.find(std::string_view(command.concert_id));
+  const bool made = found == s.concert_index.end();
+  const auto index = made ? static_cast<std::uint32_t>(s.concerts.size()) : found->second;
+  const PersonKey person = person_key(s.seed, index, command.user_id);
+  const Error full{ErrorCode::kQueueFull, "too many people stand in line", kRetryWhenFullSeconds};
+  if (made) {
+    if (s.unconfigured >= s.config.max_unconfigured || s.concerts.size() >= UINT32_MAX) {
+      return Error{ErrorCode::kQueueFull, "too many concerts that nobody has configured",
+                   kRetryWhenFullSeconds};
+    }
+    if (s.kept >= s.config.max_tickets) return full;
+    out.emplace_back(ConcertMade{now, index, command.concert_id});
+    out.emplace_back(Entered{now, {index, 1}, s.signing_key, person, now + Settings{}.ready_us});
+    return TicketRef{index, 1};
+  }
+  const Concert& c = *s.concerts[index];
+  const auto& part = s.part_of(person);
+  if (const auto known = part.find(person); known != part.end()) return TicketRef::unpack(*known);
+  if (c.settings.mode == Mode::kPaused) {
+    return Error{ErrorCode::kQueuePaused, "this line is paused", kRetryWhenPausedSeconds};
+  }
+  if (s.kept >= s.config.max_tickets || c.tickets.last() >= limits::kMaxTicketNumber) return full;
+  const bool to_draw = c.draw == DrawState::kGathering && c.opened(now);
+  if (to_draw) out.emplace_back(Drawn{now, index, c.tickets.last()});
+  const TicketRef ref{index, c.tickets.last() + 1};
+  const bool at_once = c.draw != DrawState::kGathering && c.drawing == nullptr && c.opened(now) &&
+                       c.room() > 0 && c.present.count() == 0 && c.allowance(now) > 0;
+  out.emplace_back(
+      Entered{now, ref, s.signing_key, person, at_once ? now + c.settings.ready_us : Timestamp{}});
+  return ref;
+}
+
+Status Machine::decide_activate(TicketRef ref, Timestamp now, Events& out) const {
+  const MachineState& s = *state_;
+  const auto found = s.find(ref);
+  if (!found) return found.error();
+  const Ticket& ticket = **found;
+  const Concert& c = *s.concerts[ref.concert];
+  switch (ticket.status) {
+    case TicketStatus::kWaiting:
+      return Error{ErrorCode::kNotYourTurn, "it is not READY yet", 1};
+    case TicketStatus::kReady:
+      if (Timestamp{ticket.until_us} <= now) {
+        out.emplace_back(Expired{now, {{ref, Expiry::kNotActivated}}});
+        return Error{ErrorCode::kTicketExpired,
+                     fmt::format("{}: expired at {}", name(Expiry::kNotActivated), format_time(now))};
+      }
+      out.emplace_back(Activated{now, ref, now + c.settings.active_us});
+      return Ok{};
+    case TicketStatus::kActive:
+      return Ok{};
+    default:
+      return gone(ticket);
+  }
+}
+
+Status Machine::decide_leave(TicketRef ref, Timestamp now, Events& out) const {
+  const auto found = state_->find(ref);
+  if (!found) {
+    if (found.error().code == ErrorCode::kTicketExpired) return Ok{};  // forgotten
+    return found.error();
+  }
+  if (!is_gone((*found)->status)) out.emplace_back(Left{now, ref});
+  return Ok{};
+}
+
+Status Machine::decide(const PutConcert& command, Timestamp now, Events& out) const {
+  const MachineState& s = *state_;
+  CHECK(s.seeded);
+  const Settings& wanted = command.settings;
+  const auto found = s.concert_index.find(std::string_view(command.concert_id));
+  const bool made = found == s.concert_index.end();
+  const Concert* c = made ? nullptr : s.concerts[found->second].get();
+  const DrawState draw = made ? DrawState::kNone : c->draw;
+  const std::uint64_t waiting = made ? 0 : c->waiting;
+  const bool lottery = wanted.mode == Mode::kLottery;
+  const bool gathers = draw == DrawState::kGathering && (lottery || wanted.mode == Mode::kPaused);
+  const bool begins = draw == DrawState::kNone && lottery;
+  if ((gathers || begins) && wanted.opens_at <= now) {
+    return invalid_argument("opensAt must be set, and in the future: the lottery is drawn then");
+  }
+  if (begins && waiting > 0) {
+    return invalid_argument("mode cannot become lottery while people wait: they were told their places");
+  }
+  const bool ends = draw == DrawState::kGathering && !gathers;
+  if (ends && waiting > 0) {
+    return invalid_argument("mode must stay lottery or paused until the draw: people wait for it");
+  }
+  if (made && s.concert_index.size() >= s.config.max_concerts + s.config.max_unconfigured) {
+    return Error{ErrorCode::kOverloaded, "there are too many concerts", kRetryWhenFullSeconds};
+  }
+  const auto index = made ? static_cast<std::uint32_t>(s.concerts.size()) : found->second;
+  if (made) out.emplace_back(ConcertMade{now, index, command.concert_id});
+  if (made || !c->configured || c->settings != wanted) out.emplace_back(ConcertPut{now, index, wanted});
+  if (begins || ends) {
+    const DrawSeed seed = !made && c->has_seed ? c->seed : command.seed;  // one for good: no second try
+    out.emplace_back(LotterySet{now, index, begins, seed});
+  }
+  return Ok{};
+}
+
+void Machine::decide_key(std::uint8_t key, Timestamp now, Events& out) const {
+  if (state_->signing_key != key) out.emplace_back(KeyTaken{now, key});
+}
+
+// ---- Reads ------------------------------------------------------------------------------------------------
+
+TicketView MachineState::view(const Concert& c, TicketRef ref, const Ticket& t, Timestamp now) const {
+  TicketView view;
+  view.ref = ref;
+  view.key = t.key;
+  view.entered_at = {t.entered_at_us};
+  view.status = t.status;
+  view.expiry = t.expiry;
+  view.total_waiting = c.waiting;
+  if (t.status == TicketStatus::kWaiting) {
+    if (t.place != 0 && c.drawing == nullptr) view.position = c.line.rank(t.place) + 1;
+    if (!c.opened(now)) view.opens_at = c.settings.opens_at;
+    view.admitted_per_second = c.admitted.per_second(now);
+    if (view.admitted_per_second == 0) {
+      view.admitted_per_second =
+          static_cast<double>(c.settings.max_active) * kSecond / static_cast<double>(c.settings.active_us);
+    }
+    if (c.shaped()) {
+      view.admitted_per_second =
+          std::min(view.admitted_per_second, static_cast<double>(c.settings.admit_per_second));
+    }
+  } else {
+    view.until = end_of(c, t);
+  }
+  return view;
+}
+
+Result<TicketView> Machine::view(TicketRef ref, Timestamp now) const {
+  const auto found = state_->find(ref);
+  if (!found) return found.error();
+  if (is_gone((*found)->status)) return gone(**found);
+  return state_->view(*state_->concerts[ref.concert], ref, **found, now);
+}
+
+Result<TicketDetail> Machine::detail(TicketRef ref, Timestamp now) const {
+  const auto found = state_->find(ref);
+  if (!found) return found.error();
+  const Concert& c = *state_->concerts[ref.concert];
+  return TicketDetail{state_->view(c, ref, **found, now), c.id};
+}
+
+Result<LotteryView> Machine::lottery(std::string_view concert_id) const {
+  const Concert* c = state_->find_concert(concert_id);
+  if (c == nullptr || c->draw == DrawState::kNone) return not_found("no such lottery");
+  LotteryView view;
+  view.concert_id = c->id;
+  view.state = c->draw;
+  view.commitment = commitment_of(c->seed);
+  view.opens_at = c->settings.opens_at;
+  if (c->draw == DrawState::kDrawn) {
+    view.seed = c->seed;
+    view.gathered = c->gathered;
+    view.order_ready = c->drawing == nullptr;
+  }
+  return view;
+}
+
+Result<ConcertView> Machine::concert(std::string_view concert_id, Timestamp now) const {
+  const Concert* c = state_->find_concert(concert_id);
+  if (c == nullptr) return unknown_concert();
+  ConcertView view;
+  view.concert_id = c->id;
+  view.configured = c->configured;
+  view.settings = c->settings;
+  view.draw = c->draw;
+  view.order_ready = c->draw == DrawState::kDrawn && c->drawing == nullptr;
+  view.waiting = c->waiting;
+  view.absent = c->line.count() - c->present.count();
+  view.ready = c->ready;
+  view.active = c->active;
+  view.entered = c->tickets.last();
+  view.entered_per_second = c->entered.per_second(now);
+  view.admitted_per_second = c->admitted.per_second(now);
+  view.gone_per_second = c->went.per_second(now);
+  if (c->waiting > 0) {
+    std::uint32_t number = c->oldest;
+    for (std::uint32_t i = 0; i < kMaxOldestScan && number <= c->tickets.last(); ++i, ++number) {
+      const Ticket* t = c->tickets.find(number);
+      if (t == nullptr || t->status != TicketStatus::kWaiting) continue;
+      view.oldest_wait_us = now - Timestamp{t->entered_at_us};
+      break;
+    }
+  }
+  return view;
+}
+
+std::uint8_t Machine::key() const { return state_->signing_key; }
+std::size_t Machine::tickets() const { return state_->kept; }
+std::uint64_t Machine::waiting() const { return state_->waiting; }
+std::uint64_t Machine::occupied() const { return state_->occupied; }
+bool Machine::drawing() const { return !state_->drawing.empty(); }
+
+Machine::Sizes Machine::sizes(std::uint32_t concert) const {
+  const Concert* c = state_->concert_at(concert);
+  return c == nullptr ? Sizes{} : Sizes{c->waiting, c->occupied()};
+}
+
+bool Machine::configured(std::uint32_t concert) const {
+  const Concert* c = state_->concert_at(concert);
+  return c != nullptr && c->configured;
+}
+
+Timestamp Machine::activated_at(TicketRef ref) const {
+  const Ticket& t = state_->concerts[ref.concert]->tickets.at(ref.number);
+  return t.status == TicketStatus::kActive ? Timestamp{t.entered_at_us + t.place * (kSecond / 100)}
+                                           : Timestamp{};
+}
+
+TicketStatus Machine::status_of(TicketRef ref) const {
+  return state_->concerts[ref.concert]->tickets.at(ref.number).status;
+}
+
+Timestamp Machine::entered_at(TicketRef ref) const {
+  return {state_->concerts[ref.concert]->tickets.at(ref.number).entered_at_us};
+}
+
+std::string_view Machine::concert_id(std::uint32_t concert) const {
+  const Concert* c = state_->concert_at(concert);
+  return c == nullptr ? std::string_view() : std::string_view(c->id);
+}
+
+}  // namespace spillway::waitroom

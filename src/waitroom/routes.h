@@ -1,0 +1,27 @@
+#pragma once
+
+#include "base/clock.h"
+#include "http/server.h"
+#include "identity/gate.h"
+#include "identity/types.h"
+#include "waitroom/queue_keys.h"
+#include "waitroom/routes_stream.h"
+#include "waitroom/service.h"
+
+namespace spillway::waitroom {
+
+/// The HTTP API of the waiting room, as docs/openapi.yaml describes it. All of these outlive the router.
+struct RouteContext {
+  Service& service;
+  QueueKeys& keys;
+  QueueStreams& streams;
+  const identity::Gate& gate;
+  const Clock& clock;
+  identity::Mode identity = identity::Mode::kNone;
+};
+
+void add_routes(http::Router&, RouteContext);
+/// Appends this service's part of `/metrics`.
+void append_metrics(std::string& out, const Metrics&);
+
+}  // namespace spillway::waitroom
