@@ -128,7 +128,7 @@ struct MachineState {
     bool operator()(const PersonKey& key, std::uint64_t ref) const { return state->person_of(ref) == key; }
   };
   using People = boost::unordered_flat_set<std::uint64_t, PersonHash, PersonEqual>;
-  static constexpr std::size_t kPeopleParts = 1024;
+  static constexpr std::size_t kPeopleParts = 4096;
   std::vector<People> people;
 
   std::vector<People> make_people() {

@@ -1,0 +1,143 @@
+// What the line costs the state thread: by CPU time, at ten thousand people and at ten million; bytes a
+// person; the longest turn while ten million arrive. Prints figures and judges nothing.
+//
+//   waitroom_machine_bench [people=10000000]
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <random>
+#include <string>
+
+#include "waitroom/machine.h"
+#include "waitroom/ordered_set.h"
+
+namespace spillway::waitroom {
+namespace {
+
+double seconds_of(clockid_t clock) {
+  timespec t{};
+  clock_gettime(clock, &t);
+  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+/// Of this process's CPU time: what others do on the machine is not ours.
+double cpu() { return seconds_of(CLOCK_PROCESS_CPUTIME_ID); }
+
+double resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::size_t pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+/// A machine and the buffers that the state thread would keep.
+class Driver {
+ public:
+  Driver() {
+    machine_.decide_seed(Seed{1, 2, 3}, events_);
+    machine_.decide_key(1, now_, events_);
+    apply();
+    PutConcert put;
+    put.concert_id = command_.concert_id = "a-concert";
+    put.settings.max_active = 0;  // all of them wait
+    if (!machine_.decide(put, now_, events_)) std::abort();
+    apply();
+  }
+  TicketRef enter(std::uint64_t person) {
+    // As long as a UUID, and cheap to make: what is measured is the machine.
+    command_.user_id = "00000000-0000-4000-8000-000000000000";
+    for (std::size_t i = 0; i < 8; ++i) {
+      command_.user_id[i] = "0123456789abcdef"[(person * 2654435761u >> 4 * i) & 15];
+      command_.user_id[35 - i] = "0123456789abcdef"[(person >> 4 * i) & 15];
+    }
+    now_ = now_ + 5;
+    const auto ref = machine_.decide(command_, now_, events_);
+    if (!ref) std::abort();
+    apply();
+    return *ref;
+  }
+  std::uint64_t poll(std::uint32_t number) {
+    now_ = now_ + 1;
+    machine_.saw({0, number}, now_);
+    return machine_.view({0, number}, now_)->position.value_or(0);
+  }
+  void tick() {
+    machine_.decide_expiries(now_, limits::kMaxExpiredPerTurn, events_);
+    machine_.decide_looked_after(now_, limits::kMaxLookedAfter, events_);
+    machine_.decide_admissions(now_, limits::kMaxAdmitPerTurn, events_);
+    machine_.decide_forget(now_, limits::kMaxForgottenPerTurn, events_);
+    apply();
+  }
+
+ private:
+  void apply() {
+    for (const Event& event : events_) {
+      payload_.clear();
+      encode(event, payload_);
+      machine_.evolve(event);
+    }
+    events_.clear();
+  }
+  Machine machine_;
+  Timestamp now_{1'800'000'000 * kSecond};
+  Enter command_;
+  Events events_;
+  std::string payload_;
+};
+
+constexpr int kRounds = 400'000;
+
+double per_call_ns(double since) { return (cpu() - since) / kRounds * 1e9; }
+
+void report_rank(std::uint32_t people) {
+  OrderedSet line;
+  for (std::uint32_t n = 1; n <= people; ++n) line.insert(n);
+  std::mt19937 random(1);
+  std::uint64_t sum = 0;
+  const double since = cpu();
+  for (int i = 0; i < kRounds; ++i) sum += line.rank(1 + random() % people);
+  fmt::print("{:>10} in line: the order alone, a position    {:6.1f} ns{}\n", people, per_call_ns(since),
+             sum == 0 ? "?" : "");
+}
+
+/// Newcomers and polls with so many in line. The longest turn on the way there is in CPU time as
+/// well.
+void report_machine(std::uint32_t people) {
+  Driver driver;
+  const double before = resident_bytes();
+  double longest = 0;
+  for (std::uint32_t i = 0; i < people; ++i) {
+    const double began = cpu();
+    driver.enter(i);
+    if (i % 2'000 == 0) driver.tick();
+    longest = std::max(longest, cpu() - began);
+  }
+  const double bytes = (resident_bytes() - before) / people;
+  std::mt19937 random(1);
+  std::uint64_t sum = 0;
+  double since = cpu();
+  for (int i = 0; i < kRounds; ++i) sum += driver.poll(1 + static_cast<std::uint32_t>(random() % people));
+  const double poll = per_call_ns(since);
+  since = cpu();
+  for (int i = 0; i < kRounds; ++i) sum += driver.enter(random() % people).number;
+  const double again = per_call_ns(since);
+  since = cpu();
+  for (std::uint32_t i = 0; i < kRounds; ++i) sum += driver.enter(people + i).number;
+  fmt::print(
+      "{:>10} in line: a poll {:6.1f} ns, enter again {:6.1f} ns, enter {:6.1f} ns; {:5.1f} bytes a person; "
+      "longest turn {:.2f} ms{}\n",
+      people, poll, again, per_call_ns(since), bytes, longest * 1e3, sum == 0 ? "?" : "");
+}
+
+}  // namespace
+}  // namespace spillway::waitroom
+
+int main(int argc, char** argv) {
+  const auto most = static_cast<std::uint32_t>(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 10'000'000);
+  for (const std::uint32_t people : {10'000u, 1'000'000u, most}) spillway::waitroom::report_rank(people);
+  for (const std::uint32_t people : {10'000u, 1'000'000u, most}) spillway::waitroom::report_machine(people);
+}
