@@ -50,6 +50,21 @@ ROUTES = {
     "POST /admin/users/{userId}/sign-out": (ADMINS, 403),
     "GET /admin/audit": (READERS, 403),
     "GET /admin/live": (READERS, 403),
+    "POST /api/v1/queue/enter": (KNOWN, None),
+    # A place belongs to whoever has its token.
+    "GET /api/v1/queue/status": (EVERYBODY, None),
+    "GET /api/v1/queue/stream": (EVERYBODY, None),
+    "POST /api/v1/queue/activate": (EVERYBODY, None),
+    "DELETE /api/v1/queue/token": (EVERYBODY, None),
+    "DELETE /api/v1/queue/remove": (EVERYBODY, None),
+    "GET /api/v1/queue/authorize": (EVERYBODY, None),
+    "GET /api/v1/queue/receipt": (EVERYBODY, None),
+    "GET /api/v1/queue/lottery/{concertId}": (EVERYBODY, None),
+    "GET /api/v1/queue/keys": (EVERYBODY, None),
+    "PUT /admin/queues/waitroom/{concertId}": (ADMINS, 403),
+    "GET /admin/queues/waitroom/{concertId}": (READERS, 403),
+    "GET /admin/queues/waitroom-keys": (READERS, 403),
+    "POST /admin/queues/waitroom-keys/rotate": (ADMINS, 403),
     "GET /livez": (EVERYBODY, None),
     "GET /readyz": (EVERYBODY, None),
     "GET /metrics": (EVERYBODY, None),
@@ -71,12 +86,14 @@ BODIES = {
     "POST /auth/login": {"userId": "owner-1", "password": PASSWORD},
     "PUT /admin/events/{eventId}": event_body(1_000),
     "PUT /admin/users/{userId}": {},
+    "POST /api/v1/queue/enter": {"concertId": "CON"},
+    "PUT /admin/queues/waitroom/{concertId}": {"maxActive": 1_000, "mode": "lottery", "opensAt": "2090-01-01T00:00:00Z"},
     "POST /admin/queues/participations/dead-letters/redrive": {"dryRun": True},
     "POST /admin/queues/participations/dead-letters/discard": {"requestIds": ["nobody"], "reason": "not wanted"},
     "POST /admin/webhooks/redeliver": {"eventId": "EVT"},
 }
 QUERIES = {"GET /admin/requests": "?userId=owner-1"}
-STREAM = "GET /admin/live"  # has no end
+STREAMS = ("GET /admin/live", "GET /api/v1/queue/stream")  # have no end
 ABSENT = ("GET /admin/queues/participations/dead-letters/{requestId}",
           "GET /admin/queues/participations/dead-letters/redrive",
           "POST /admin/queues/participations/dead-letters/redrive/stop")  # whoever may learns that there is none
@@ -110,6 +127,8 @@ def world(request, binary, tmp_path_factory):
         for name in roles:
             tokens[name] = login(name)
         api.put_event("EVT", 1_000)
+        lottery = api.admin("PUT", "/admin/queues/waitroom/LOT", json=BODIES["PUT /admin/queues/waitroom/{concertId}"])
+        assert lottery.status == 201, lottery
         made = api.participate("EVT", tokens[OWNER])
         api.until_final(made, tokens[OWNER])
         yield api, tokens, made, login
@@ -133,6 +152,16 @@ def asset(api: Api) -> str:
     return found[1]
 
 
+def place(api: Api, token: str) -> str:
+    """An ACTIVE one of the owner."""
+    entered = api.http.post("/api/v1/queue/enter", token=token, json={"concertId": "CON"})
+    assert entered.status == 200, entered
+    queue_token = entered.json()["data"]["token"]
+    active = api.http.post("/api/v1/queue/activate", headers={"X-Queue-Token": queue_token})
+    assert active.status == 200, active
+    return queue_token
+
+
 def routes(binary) -> list[str]:
     return subprocess.run([binary, "routes"], capture_output=True, text=True, check=True).stdout.split("\n")[:-1]
 
@@ -145,7 +174,7 @@ def test_the_table_has_every_route(binary):
 def test_who_may(world, route):
     api, tokens, request, login = world
     method, pattern = route.split()
-    path = pattern.format(eventId="EVT", requestId=request, userId="victim", file=asset(api))
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim", concertId="LOT", file=asset(api))
     path += QUERIES.get(route, "")
     allowed, refusal = ROUTES[route]
     for role in EVERYBODY:
@@ -153,9 +182,11 @@ def test_who_may(world, route):
         if route == "POST /auth/logout" and role in (OTHER, OWNER, OPERATOR, ADMIN):
             token = login(role)  # one that may be lost
         more = {"json": BODIES[route]} if route in BODIES else {}
-        if route == STREAM and role in allowed:
+        if "/api/v1/queue/" in route:
+            more["headers"] = {"X-Queue-Token": place(api, tokens[OWNER])}
+        if route in STREAMS and role in allowed:
             with api.server.http() as own:
-                response, _ = own.stream(path, token=token)
+                response, _ = own.stream(path, token=token, **more)
         else:
             response = api.http.request(method, path, token=token, **more)
         text = f"{route} as {role}: {response}"
@@ -178,7 +209,7 @@ def test_who_may(world, route):
 def test_forged_tokens_are_worth_nothing(world, route):
     api, tokens, request, _ = world
     method, pattern = route.split()
-    path = pattern.format(eventId="EVT", requestId=request, userId="victim", file=asset(api))
+    path = pattern.format(eventId="EVT", requestId=request, userId="victim", concertId="LOT", file=asset(api))
     head, payload, mac = tokens[ADMIN].split(".")
     other = mac[:-2] + ("BA" if mac.endswith("AA") else "AA")  # one in 256 ends so by itself
     none = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJhZG1pbi0xIiwicm9sZSI6ImFkbWluIn0."
