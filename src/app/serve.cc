@@ -20,6 +20,7 @@
 #include "app/pages.h"
 #include "app/reload.h"
 #include "app/route_classes.h"
+#include "app/waitroom_part.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
 #include "identity/embedded.h"
@@ -39,9 +40,6 @@
 #include "ops/live_feed.h"
 #include "ops/live_sampler.h"
 #include "ops/routes.h"
-#include "waitroom/embedded.h"
-#include "waitroom/queue_keys.h"
-#include "waitroom/routes.h"
 
 namespace spillway::app {
 namespace {
@@ -126,8 +124,6 @@ class Process {
     machine_config_.max_receive_count = options.max_receive_count;
     machine_config_.webhook_max_age_us = options.webhook_max_age_us;
     service_ = std::make_unique<intake::EmbeddedService>(machine_config_, &audit_log_);
-    waitroom_ = std::make_unique<waitroom::EmbeddedService>(waitroom::MachineConfig{}, &audit_log_);
-    queue_streams_ = std::make_unique<waitroom::QueueStreams>(*waitroom_, clock_);
     identity_ = std::make_unique<identity::EmbeddedIdentity>(clock_, &audit_log_);
     passwords_ = std::make_unique<identity::PasswordPool>(
         options.password_threads == 0 ? identity::PasswordPool::default_threads() : options.password_threads);
@@ -144,9 +140,7 @@ class Process {
   /// For `spillway routes`: the routes and nothing else.
   http::Router routes_only() {
     tokens_ = std::make_unique<identity::TokenAuthority>(identity::KeyRing{}, name(options_.identity));
-    auto queue_keys = waitroom::QueueKeys::open("", clock_.wall());
-    CHECK(queue_keys.ok());
-    queue_keys_ = std::move(*queue_keys);
+    CHECK(waitroom_.open("").ok());
     return make_router();
   }
 
@@ -200,7 +194,7 @@ class Process {
     if (http_workers_ != nullptr) http_workers_->start();
     if (webhooks_ != nullptr) webhooks_->start();
     server_->start();
-    queue_streams_->start();
+    waitroom_.start();
     live_sampler_ = std::make_unique<ops::LiveSampler>(
         clock_, live_sampling(), [this] { return live_feed_.behind(); }, [this] { live_feed_.serve(); },
         kLiveLoop);
@@ -225,7 +219,7 @@ class Process {
     loop.run_until([&ended] { return ended; }, -1,
                    [&] { service_->end_waits([&ended](Result<Ok>) { ended = true; }); });
     passwords_->stop();
-    queue_streams_->stop();
+    waitroom_.stop();
     live_sampler_->stop();  // while the engine answers, and before the loops it visits are gone
     server_->drain(limits::kDrainTimeout / 2);
     workers_->stop(limits::kDrainTimeout / 4);
@@ -251,7 +245,7 @@ class Process {
   }
   void reload() {
     limits_.reload(*server_, audit_log_, kMainLoop);
-    reload_queue_keys();
+    waitroom_.reload(kMainLoop);
   }
   bool demo() const { return options_.demo; }
   bool failed() const { return failed_; }
@@ -271,6 +265,7 @@ class Process {
     const std::string keys = options_.data_dir + "/keys";
     std::filesystem::create_directories(keys, error);
     if (error) return Error{ErrorCode::kInternal, fmt::format("cannot make {}: {}", keys, error.message())};
+    if (Status read = waitroom_.open(keys); !read) return read;
     auto key_ring = identity::load_or_make_keys(keys);
     if (!key_ring) return key_ring.error();
     tokens_ = std::make_unique<identity::TokenAuthority>(*key_ring, name(options_.identity));
@@ -280,7 +275,7 @@ class Process {
     engine.inbox_tasks = options_.max_in_works;
     engine.snapshot_every_bytes = options_.snapshot_every_bytes;
     auto opened = journal::Engine::open(journal::posix_file_system(), clock_, engine,
-                                        {service_.get(), identity_.get(), &audit_log_, waitroom_.get()},
+                                        {service_.get(), identity_.get(), &audit_log_, &waitroom_.resident()},
                                         all_replicas(machine_config_));
     if (!opened) return opened.error();
     engine_ = std::move(*opened);
@@ -298,29 +293,8 @@ class Process {
     service_->attach(*engine_, random_seed(), options_.start_paused);
     identity_->attach(*engine_);
     audit_log_.attach(*engine_);
-    auto queue_keys = waitroom::QueueKeys::open(keys + "/queue.keys", clock_.wall());
-    if (!queue_keys) return queue_keys.error();
-    queue_keys_ = std::move(*queue_keys);
-    waitroom_->attach(*engine_, random_seed(), queue_keys_->signing().id);
+    waitroom_.attach(*engine_);
     return Ok{};
-  }
-
-  /// Reads the file of the keys again, and has new tickets signed with its last.
-  void reload_queue_keys() {
-    if (Status read = queue_keys_->reload(clock_.wall()); !read) {
-      log::error("the queue's keys stay as they are", {{"why", read.error().message}});
-      return;
-    }
-    WaitLoop loop(kMainLoop);
-    bool done = false;
-    loop.run_until(
-        [&done] { return done; }, -1,
-        [&] {
-          waitroom_->take_key(queue_keys_->signing().id, {"SIGHUP", ""}, [&done](Result<Ok> taken) {
-            if (!taken) log::error("the queue's new key is not in use", {{"why", taken.error().message}});
-            done = true;
-          });
-        });
   }
 
   /// Under identity oidc.
@@ -353,10 +327,7 @@ class Process {
                invalid_argument("webhook cannot be set: this server was started without --webhook-secret"));
          }});
     add_event_page(router, {*service_, people, !options_.tls_certificate_file.empty(), options_.demo});
-    if (options_.waitroom) {
-      waitroom::add_routes(router,
-                           {*waitroom_, *queue_keys_, *queue_streams_, *gate_, clock_, options_.identity});
-    }
+    if (options_.waitroom) waitroom_.add_routes(router, *gate_, options_.identity);
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});
@@ -411,13 +382,7 @@ class Process {
                 done(std::move(out));
               });
             },
-            [this](UniqueFunction<void(std::string)> done) {
-              waitroom_->metrics([done = std::move(done)](Result<waitroom::Metrics> metrics) mutable {
-                std::string out;
-                if (metrics) waitroom::append_metrics(out, *metrics);
-                done(std::move(out));
-              });
-            }};
+            waitroom_.metrics()};
   }
 
   ServeOptions options_;
@@ -431,9 +396,8 @@ class Process {
   std::unique_ptr<identity::OidcTokens> outside_tokens_;
   std::unique_ptr<identity::Gate> gate_;
   ops::AuditLog audit_log_;  ///< outlives those that write to it
+  WaitroomPart waitroom_{clock_, audit_log_};
   std::unique_ptr<intake::EmbeddedService> service_;
-  std::unique_ptr<waitroom::EmbeddedService> waitroom_;
-  std::unique_ptr<waitroom::QueueKeys> queue_keys_;
   std::unique_ptr<identity::EmbeddedIdentity> identity_;
   std::unique_ptr<identity::PasswordPool> passwords_;
   std::unique_ptr<identity::LoginThrottle> throttle_;
@@ -444,7 +408,6 @@ class Process {
   std::unique_ptr<intake::HttpWebhooks> webhooks_;  ///< when there is a secret
   std::unique_ptr<ops::HttpMetrics> http_metrics_;
   LimitReload limits_;
-  std::unique_ptr<waitroom::QueueStreams> queue_streams_;  ///< as the next
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<ops::LiveSampler> live_sampler_;

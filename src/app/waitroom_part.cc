@@ -1,0 +1,57 @@
+#include "app/waitroom_part.h"
+
+#include <sodium.h>
+
+#include "base/log.h"
+#include "base/wait_loop.h"
+
+namespace spillway::app {
+
+WaitroomPart::WaitroomPart(const Clock& clock, journal::AuditTrail& audit)
+    : clock_(clock), service_(waitroom::MachineConfig{}, &audit), streams_(service_, clock) {}
+
+Status WaitroomPart::open(const std::string& directory) {
+  auto keys = waitroom::QueueKeys::open(directory.empty() ? "" : directory + "/queue.keys", clock_.wall());
+  if (!keys) return keys.error();
+  keys_ = std::move(*keys);
+  return Ok{};
+}
+
+void WaitroomPart::attach(journal::Engine& engine) {
+  waitroom::Seed seed{};
+  randombytes_buf(seed.data(), seed.size());
+  service_.attach(engine, seed, keys_->signing().id);
+}
+
+void WaitroomPart::add_routes(http::Router& router, const identity::Gate& gate, identity::Mode mode) {
+  waitroom::add_routes(router, {service_, *keys_, streams_, gate, clock_, mode});
+}
+
+void WaitroomPart::reload(std::size_t loop_index) {
+  if (Status read = keys_->reload(clock_.wall()); !read) {
+    log::error("the queue's keys stay as they are", {{"why", read.error().message}});
+    return;
+  }
+  WaitLoop loop(loop_index);
+  bool done = false;
+  loop.run_until([&done] { return done; }, -1,
+                 [&] {
+                   service_.take_key(keys_->signing().id, {"SIGHUP", ""}, [&done](Result<Ok> taken) {
+                     if (!taken)
+                       log::error("the queue's new key is not in use", {{"why", taken.error().message}});
+                     done = true;
+                   });
+                 });
+}
+
+ops::MetricsSource WaitroomPart::metrics() {
+  return [this](UniqueFunction<void(std::string)> done) {
+    service_.metrics([done = std::move(done)](Result<waitroom::Metrics> metrics) mutable {
+      std::string out;
+      if (metrics) waitroom::append_metrics(out, *metrics);
+      done(std::move(out));
+    });
+  };
+}
+
+}  // namespace spillway::app
