@@ -96,12 +96,15 @@ cmd_soak() {
   "$PYTHON" tests/crash/kill_loop.py --kills "$kills"
   say "$((kills / 4)) kills with failing work and redrives"
   "$PYTHON" tests/crash/kill_loop.py --kills "$((kills / 4))" --failing
+  say "$kills kills of the waiting room"
+  "$PYTHON" tests/crash/waitroom_kill_loop.py --kills "$kills"
   say "$rounds rounds of exactly N"
   "$PYTHON" tests/crash/exactly_n.py --rounds "$rounds"
   say "simulation: $seeds seeds of $steps steps"
   local seed
   for ((seed = 0; seed < seeds; seed++)); do
     build/dev/tests/sim/intake_sim --steps "$steps" --seed "$((EPOCHSECONDS + seed))"
+    build/dev/tests/sim/waitroom_sim --steps "$steps" --seed "$((EPOCHSECONDS + seed))"
   done
   say "the journal's damage, power and error tests, at full size"
   SPILLWAY_SOAK=$scale ctest --test-dir build/dev -R '^journal\.' --output-on-failure --timeout 3600

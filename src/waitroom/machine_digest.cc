@@ -52,13 +52,15 @@ bool agrees(const MachineState& s, std::uint32_t index, const Concert& c) {
 }  // namespace
 
 std::uint64_t MachineState::hash(TicketRef ref, const Ticket& t) {
-  const std::uint64_t words[] = {
-      ref.packed(),
-      t.person.low,
-      t.person.high,
-      static_cast<std::uint64_t>(t.entered_at_us),
-      static_cast<std::uint64_t>(t.until_us),
-      static_cast<std::uint64_t>(t.status) << 16 | static_cast<std::uint64_t>(t.expiry) << 8 | t.key};
+  const std::uint64_t place =
+      t.status == TicketStatus::kActive ? t.place : 0;  // of the WAITING it is derived
+  const std::uint64_t words[] = {ref.packed(),
+                                 t.person.low,
+                                 t.person.high,
+                                 static_cast<std::uint64_t>(t.entered_at_us),
+                                 static_cast<std::uint64_t>(t.until_us),
+                                 place << 32 | static_cast<std::uint64_t>(t.status) << 16 |
+                                     static_cast<std::uint64_t>(t.expiry) << 8 | t.key};
   return hash_words(words, kTicket);
 }
 

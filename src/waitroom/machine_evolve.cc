@@ -112,7 +112,9 @@ class Evolver {
     const TicketRef ref = e.ticket;
     change(ref, TicketStatus::kActive, e.until);
     Ticket& ticket = concert(ref.concert).tickets.at(ref.number);
+    s_.digest -= MachineState::hash(ref, ticket);
     ticket.place = static_cast<std::uint32_t>((e.at - Timestamp{ticket.entered_at_us}) / (kSecond / 100));
+    s_.digest += MachineState::hash(ref, ticket);
     ticket.seen_us = std::max(ticket.seen_us, e.at.us);
   }
 

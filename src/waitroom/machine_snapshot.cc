@@ -145,7 +145,7 @@ class Loader {
     const std::uint8_t status = r.u8(), expiry = r.u8(), key = r.u8();
     const std::uint64_t place = r.varint();
     if (!ok() || number <= c.tickets.last() || number > last || status < 1 || status > 5 || expiry > 3 ||
-        place > UINT32_MAX) {
+        place > UINT32_MAX || (place != 0 && status != static_cast<std::uint8_t>(TicketStatus::kActive))) {
       return false;
     }
     const TicketRef ref{index, static_cast<std::uint32_t>(number)};
