@@ -189,7 +189,7 @@ class Loop:
         if self.plant == "lose-token":
             known[0].token = known[0].token[:-2] + ("AA" if not known[0].token.endswith("AA") else "BA")
         elif self.plant == "swap":
-            known[0].token, known[1].token = known[1].token, known[0].token
+            known[0].token, known[-1].token = known[-1].token, known[0].token
         elif self.plant == "position-up":
             known[-1].position = 0
 
