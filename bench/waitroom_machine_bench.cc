@@ -12,6 +12,8 @@
 #include <fstream>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "waitroom/machine.h"
 #include "waitroom/ordered_set.h"
@@ -34,6 +36,14 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+bool keep_journal = false;
+
+Settings only(std::uint64_t max_active) {
+  Settings settings;
+  settings.max_active = max_active;
+  return settings;
+}
+
 /// A machine and the buffers that the state thread would keep.
 class Driver {
  public:
@@ -41,10 +51,13 @@ class Driver {
     machine_.decide_seed(Seed{1, 2, 3}, events_);
     machine_.decide_key(1, now_, events_);
     apply();
-    PutConcert put;
-    put.concert_id = command_.concert_id = "a-concert";
-    put.settings.max_active = 0;  // all of them wait
-    if (!machine_.decide(put, now_, events_)) std::abort();
+    put(only(0));  // all of them wait
+  }
+  void put(const Settings& settings) {
+    PutConcert command;
+    command.concert_id = command_.concert_id = "a-concert";
+    command.settings = settings;
+    if (!machine_.decide(command, now_, events_)) std::abort();
     apply();
   }
   TicketRef enter(std::uint64_t person) {
@@ -65,19 +78,29 @@ class Driver {
     machine_.saw({0, number}, now_);
     return machine_.view({0, number}, now_)->position.value_or(0);
   }
+  /// As EmbeddedService::tick().
   void tick() {
+    machine_.advance_draws(limits::kDrawPerTick);
     machine_.decide_expiries(now_, limits::kMaxExpiredPerTurn, events_);
+    apply();
     machine_.decide_looked_after(now_, limits::kMaxLookedAfter, events_);
+    apply();
     machine_.decide_admissions(now_, limits::kMaxAdmitPerTurn, events_);
+    apply();
     machine_.decide_forget(now_, limits::kMaxForgottenPerTurn, events_);
     apply();
   }
+  Timestamp now() const { return now_; }
+  void pass(Micros by) { now_ = now_ + by; }
+  const Machine& machine() const { return machine_; }
+  const std::vector<std::pair<std::uint8_t, std::string>>& journal() const { return journal_; }
 
  private:
   void apply() {
     for (const Event& event : events_) {
       payload_.clear();
       encode(event, payload_);
+      if (keep_journal) journal_.emplace_back(type(event), payload_);
       machine_.evolve(event);
     }
     events_.clear();
@@ -87,6 +110,7 @@ class Driver {
   Enter command_;
   Events events_;
   std::string payload_;
+  std::vector<std::pair<std::uint8_t, std::string>> journal_;
 };
 
 constexpr int kRounds = 400'000;
@@ -99,7 +123,7 @@ void report_rank(std::uint32_t people) {
   std::mt19937 random(1);
   std::uint64_t sum = 0;
   const double since = cpu();
-  for (int i = 0; i < kRounds; ++i) sum += line.rank(1 + random() % people);
+  for (int i = 0; i < kRounds; ++i) sum += line.rank(1 + static_cast<std::uint32_t>(random() % people));
   fmt::print("{:>10} in line: the order alone, a position    {:6.1f} ns{}\n", people, per_call_ns(since),
              sum == 0 ? "?" : "");
 }
@@ -133,6 +157,85 @@ void report_machine(std::uint32_t people) {
       people, poll, again, per_call_ns(since), bytes, longest * 1e3, sum == 0 ? "?" : "");
 }
 
+/// The longest tick, in ms of CPU time, until `done`.
+template <class Done>
+double longest_tick(Driver& driver, Done done, std::uint64_t* ticks) {
+  double longest = 0;
+  for (*ticks = 0; !done() && *ticks < 1'000'000; ++*ticks) {
+    driver.pass(limits::kTick);
+    const double since = cpu();
+    driver.tick();
+    longest = std::max(longest, (cpu() - since) * 1e3);
+  }
+  return longest;
+}
+
+/// What a tick takes while a line opens, and while all of those who were let in run out of time together; and
+/// while a lottery is drawn.
+void report_opening(std::uint32_t people) {
+  constexpr std::uint64_t kSlots = 200'000;
+  std::uint64_t ticks = 0;
+  Driver driver;
+  for (std::uint32_t i = 0; i < people; ++i) driver.enter(i);
+  Settings slots = only(kSlots);
+  slots.ready_us = 3600 * kSecond;
+  driver.put(slots);
+  double longest = longest_tick(
+      driver, [&] { return driver.machine().occupied() >= kSlots; }, &ticks);
+  fmt::print("{:>10} in line: {} are let in within {} ticks, the longest {:.2f} ms", people, kSlots, ticks,
+             longest);
+  driver.put(only(0));
+  driver.pass(3600 * kSecond);
+  longest = longest_tick(
+      driver, [&] { return driver.machine().occupied() == 0; }, &ticks);
+  fmt::print("; all expire together within {}, the longest {:.2f} ms\n", ticks, longest);
+
+  Driver lottery;
+  Settings drawn = only(0);
+  drawn.mode = Mode::kLottery;
+  drawn.opens_at = lottery.now() + 3600 * kSecond;
+  lottery.put(drawn);
+  for (std::uint32_t i = 0; i < people; ++i) lottery.enter(i);
+  lottery.pass(3600 * kSecond);
+  lottery.tick();
+  longest = longest_tick(
+      lottery, [&] { return !lottery.machine().drawing(); }, &ticks);
+  fmt::print("{:>10} in line: a lottery is drawn within {} ticks, the longest {:.2f} ms\n", people, ticks,
+             longest);
+}
+
+/// What a restart takes: one thread, no disk.
+void report_restart(std::uint32_t people) {
+  keep_journal = true;
+  Driver driver;
+  for (std::uint32_t i = 0; i < people; ++i) driver.enter(i);
+  keep_journal = false;
+  std::string snapshot;
+  driver.machine().save([&](std::string_view bytes) { snapshot.append(bytes); });
+  double since = cpu();
+  Machine machine;
+  std::size_t from = 0;
+  const Status loaded = machine.load([&](char* into, std::size_t size) {
+    if (size > snapshot.size() - from) return false;
+    snapshot.copy(into, size, from);
+    from += size;
+    return true;
+  });
+  if (!loaded) std::abort();
+  fmt::print("{:>10} in line: from a snapshot of {:.0f} bytes a person in {:.2f} s", people,
+             static_cast<double>(snapshot.size()) / people, cpu() - since);
+  const auto& journal = driver.journal();
+  since = cpu();
+  Machine replayed;
+  for (const auto& [type, payload] : journal) {
+    const auto event = decode(type, kVersion, payload);
+    if (!event) std::abort();
+    replayed.evolve(*event);
+  }
+  if (replayed.digest() != driver.machine().digest()) std::abort();
+  fmt::print(", from {} events in {:.2f} s\n", journal.size(), cpu() - since);
+}
+
 }  // namespace
 }  // namespace spillway::waitroom
 
@@ -140,4 +243,6 @@ int main(int argc, char** argv) {
   const auto most = static_cast<std::uint32_t>(argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 10'000'000);
   for (const std::uint32_t people : {10'000u, 1'000'000u, most}) spillway::waitroom::report_rank(people);
   for (const std::uint32_t people : {10'000u, 1'000'000u, most}) spillway::waitroom::report_machine(people);
+  for (const std::uint32_t people : {1'000'000u, most}) spillway::waitroom::report_opening(people);
+  spillway::waitroom::report_restart(1'000'000);
 }
