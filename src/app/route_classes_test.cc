@@ -28,6 +28,13 @@ TEST(RouteClasses, EveryRouteOfTheProgram) {
     if (pattern == "/requests/{requestId}/stream") expected = RouteClass::kStream;
     if (pattern == "/events/{eventId}" && !get) expected = RouteClass::kLogin;
     if (pattern == "/events/{eventId}/stream") expected = RouteClass::kStream;
+    // A place in line is asked for now and then, and asked after all the time; nginx asks for every request.
+    if (pattern.starts_with("/api/v1/queue/")) {
+      expected = pattern == "/api/v1/queue/enter"       ? RouteClass::kParticipate
+                 : pattern == "/api/v1/queue/stream"    ? RouteClass::kStream
+                 : pattern == "/api/v1/queue/authorize" ? RouteClass::kNone
+                                                        : RouteClass::kRead;
+    }
     EXPECT_EQ(name(found), name(expected)) << method << " " << pattern;
     ++looked_at;
   }
