@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "base/log.h"
+#include "base/prometheus.h"
 #include "base/wait_loop.h"
 
 namespace spillway::app {
@@ -46,9 +47,11 @@ void WaitroomPart::reload(std::size_t loop_index) {
 
 ops::MetricsSource WaitroomPart::metrics() {
   return [this](UniqueFunction<void(std::string)> done) {
-    service_.metrics([done = std::move(done)](Result<waitroom::Metrics> metrics) mutable {
+    service_.metrics([this, done = std::move(done)](Result<waitroom::Metrics> metrics) mutable {
       std::string out;
       if (metrics) waitroom::append_metrics(out, *metrics);
+      append_metric(out, "spillway_waitroom_listeners", "gauge", "Streams of people in a line.",
+                    streams_.listeners());
       done(std::move(out));
     });
   };

@@ -341,7 +341,7 @@ def test_the_stream_tells_positions_and_the_turn(line):
         response, events = own.stream(f"{QUEUE}/stream?token={third}")
         assert response.status == 200
         event = next(events)
-        assert event["event"] == "position" and json.loads(event["data"])["position"] == 2 and event["id"] == "WAITING-2"
+        assert event["retry"] == "3000" and event["event"] == "position" and json.loads(event["data"])["position"] == 2 and event["id"] == "WAITING-2"
         line.leave(first)
         event = next(events)
         assert json.loads(event["data"])["position"] == 1
