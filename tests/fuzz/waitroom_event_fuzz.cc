@@ -1,5 +1,5 @@
-// Any bytes as an event of the waiting room's journal: decoding must refuse or give something that encodes and
-// decodes to itself.
+// Any bytes as an event of the waiting room's journal: decoding must refuse or give something that encodes
+// and decodes to itself.
 //
 // Input: type, version, payload.
 
