@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
+#include "base/check.h"
 #include "base/limits.h"
 
 namespace spillway::waitroom {
@@ -15,9 +17,11 @@ constexpr Timestamp kNow{1'800'000'000 * kSecond};
 
 class QueueTokens : public testing::Test {
  protected:
-  QueueTokens() : folder_(std::filesystem::temp_directory_path() / "spillway-queue-token-test") {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+  // One of its own: tests run beside one another.
+  QueueTokens() {
+    std::string name = std::filesystem::temp_directory_path() / "spillway-queue-token-XXXXXX";
+    CHECK(::mkdtemp(name.data()) != nullptr);
+    folder_ = name;
   }
   ~QueueTokens() override { std::filesystem::remove_all(folder_); }
   std::unique_ptr<QueueKeys> open(Timestamp now = kNow) {
