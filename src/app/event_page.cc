@@ -12,6 +12,7 @@
 #include "app/event_page_visit.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "http/static_files.h"
 #include "identity/login.h"
 
@@ -28,11 +29,9 @@ constexpr std::size_t kMaxFormBytes = 4 * 1024;
 
 /// A name that nobody else will have come upon.
 std::string random_name() {
-  unsigned char bytes[6];
-  CHECK(RAND_bytes(bytes, sizeof bytes) == 1);
-  std::string name = "guest-";
-  for (const unsigned char byte : bytes) name += fmt::format("{:02x}", byte);
-  return name;
+  std::string bytes(6, '\0');
+  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) == 1);
+  return "guest-" + hex(bytes);
 }
 
 /// Reads the event and goes on with the visit, or answers that there is no such event.

@@ -21,6 +21,7 @@
 #include "app/reload.h"
 #include "app/route_classes.h"
 #include "app/waitroom_part.h"
+#include "base/text.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
 #include "identity/embedded.h"
@@ -82,9 +83,7 @@ void raise_descriptor_limit(std::size_t connections) {
 std::string random_hex(std::size_t bytes) {
   std::string raw(bytes, '\0');
   CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
-  std::string hex;
-  for (const char c : raw) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
-  return hex;
+  return hex(raw);
 }
 
 intake::Seed random_seed() {

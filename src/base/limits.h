@@ -120,6 +120,7 @@ inline constexpr std::size_t kWorkConcurrency = 16;
 inline constexpr Micros kWorkTimeout = 10 * kSecond;           ///< of one call
 inline constexpr std::size_t kMaxWorkAnswerBytes = 16 * 1024;  ///< of the backend
 inline constexpr std::size_t kMaxWorkCodeBytes = 64;           ///< its resultCode
+inline constexpr std::size_t kMaxCallReasonBytes = 160;        ///< of a call that failed, as it is told
 inline constexpr std::size_t kMaxWorkReasonBytes = 160;        ///< its reason; what is told with it fits too
 inline constexpr std::uint32_t kBreakerFailures = 10;          ///< in a row: the circuit opens
 inline constexpr Micros kBreakerOpen = 5 * kSecond;            ///< at first; doubled by each failed probe ...

@@ -1,5 +1,9 @@
 #include "base/text.h"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 namespace spillway {
 
 bool has_control_characters(std::string_view utf8) {
@@ -10,6 +14,12 @@ bool has_control_characters(std::string_view utf8) {
     if (c == 0xc2 && i + 1 < utf8.size() && static_cast<unsigned char>(utf8[i + 1]) < 0xa0) return true;
   }
   return false;
+}
+
+std::string hex(std::string_view bytes) {
+  std::string out;
+  for (const char c : bytes) fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned char>(c));
+  return out;
 }
 
 }  // namespace spillway

@@ -1,10 +1,22 @@
 #pragma once
 
+#include <algorithm>
+#include <string>
 #include <string_view>
 
 namespace spillway {
 
 /// C0 and C1 controls and DEL, the latter two as UTF-8: what has no business in an id or a title.
 bool has_control_characters(std::string_view utf8);
+
+/// Header fields, schemes and the like: `a` is `b` but for the case of A to Z.
+inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// Two digits a byte, in lower case.
+std::string hex(std::string_view bytes);
 
 }  // namespace spillway

@@ -1,18 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "base/limits.h"
+#include "base/text.h"
 #include "clients/http_client.h"
 
 namespace spillway::clients {
-namespace {
-
-char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
-}
-
-}  // namespace
-
 std::string_view name(HttpFailure failure) {
   switch (failure) {
     case HttpFailure::kNone:
@@ -39,8 +33,16 @@ std::string_view name(HttpFailure failure) {
 
 std::string_view HttpAnswer::header(std::string_view wanted) const {
   for (const HttpHeader& each : headers)
-    if (same_name(each.name, wanted)) return each.value;
+    if (equals_ignoring_case(each.name, wanted)) return each.value;
   return {};
+}
+
+std::string HttpAnswer::summary() const {
+  if (ok()) return fmt::format("HTTP {}", status);
+  std::string why = reason.substr(0, limits::kMaxCallReasonBytes);
+  std::replace_if(
+      why.begin(), why.end(), [](char c) { return c < 0x20 || c >= 0x7f; }, '?');
+  return fmt::format("call failed ({}): {}", name(failure), why);
 }
 
 }  // namespace spillway::clients

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "base/thread.h"
 
 namespace spillway::clients {
@@ -26,12 +27,6 @@ struct Target {
   std::uint16_t port = 0;
   bool tls = false;
 };
-
-char ascii_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool same_name(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
-}
 
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
@@ -80,7 +75,7 @@ Status check_request(const HttpRequest& request) {
       return invalid_argument("headers: " + header.name + " holds a line break or NUL");
     for (const std::string_view ours :
          {"Host", "Content-Length", "Transfer-Encoding", "Connection", "Expect"})
-      if (same_name(header.name, ours))
+      if (equals_ignoring_case(header.name, ours))
         return invalid_argument("headers: " + header.name + " is not the caller's");
   }
   return Ok{};
@@ -294,7 +289,7 @@ void HttpClient::Impl::set_up(CURL* easy, Call& call) {
     call.fields = longer;
   };
   for (const HttpHeader& header : request.headers) {
-    has_type = has_type || same_name(header.name, "Content-Type");
+    has_type = has_type || equals_ignoring_case(header.name, "Content-Type");
     add(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
   }
   add("Expect:");

@@ -58,6 +58,9 @@ struct HttpAnswer {
   bool ok() const { return failure == HttpFailure::kNone; }
   /// The first field of that name (in any case); empty when there is none.
   std::string_view header(std::string_view name) const;
+  /// "HTTP 503", "call failed (timeout): ...": one printable line, the library's own words cut to
+  /// limits::kMaxCallReasonBytes.
+  std::string summary() const;
 };
 
 struct HttpClientOptions {

@@ -1,5 +1,7 @@
 #include "http/client_address.h"
 
+#include "base/text.h"
+
 #include <algorithm>
 
 namespace spillway::http {
@@ -66,7 +68,7 @@ std::optional<IpAddress> parse_forwarded_element(std::string_view element) {
     const std::string_view pair = trimmed(element.substr(0, end));
     element.remove_prefix(std::min(element.size(), end + 1));
     const std::size_t equals = pair.find('=');
-    if (equals == kNone || !equals_lower(pair.substr(0, equals), "for")) continue;
+    if (equals == kNone || !equals_ignoring_case(pair.substr(0, equals), "for")) continue;
     if (found) return std::nullopt;  // two of them: nobody knows which is meant
     std::string_view value = pair.substr(equals + 1);
     const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
@@ -87,7 +89,7 @@ IpAddress client_address(const Head& head, const IpAddress& peer, const TrustedP
   // Several fields of a name are one list, in their order.
   for (std::size_t i = head.field_count; i-- > 0;) {
     const Field& field = head.fields[i];
-    if (!equals_lower(field.name, name)) continue;
+    if (!equals_ignoring_case(field.name, name)) continue;
     for (std::string_view list = field.value; !list.empty();) {
       if (left-- == 0 || !proxies.trusts(client)) return client;
       const std::string_view element = take_last(list, rfc);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.h"
 #include "http/asio_impl.h"
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -147,7 +148,7 @@ class BeastParser final : public beast::basic_parser<true> {
         break;
       case beast::field::expect:
         if (!head_.http11) break;
-        if (!equals_lower(value, "100-continue")) return refuse(kExpectation, ec);
+        if (!equals_ignoring_case(value, "100-continue")) return refuse(kExpectation, ec);
         head_.expect_continue = true;
         break;
       case beast::field::authorization:
@@ -155,7 +156,7 @@ class BeastParser final : public beast::basic_parser<true> {
         head_.authorization = value;
         break;
       case beast::field::unknown:
-        if (equals_lower(to_view(name_view), "traceparent")) {
+        if (equals_ignoring_case(to_view(name_view), "traceparent")) {
           ++traceparents_;
           head_.traceparent = value;
         }
@@ -168,7 +169,7 @@ class BeastParser final : public beast::basic_parser<true> {
   /// that we do not know is 501.
   void on_coding(std::string_view value, error_code& ec) {
     ++codings_;
-    if (equals_lower(value, "chunked")) return;
+    if (equals_ignoring_case(value, "chunked")) return;
     const std::size_t comma = value.rfind(',');
     if (comma == std::string_view::npos) return refuse(kBadCoding, ec);
     std::string_view last = value.substr(comma + 1);
@@ -176,11 +177,11 @@ class BeastParser final : public beast::basic_parser<true> {
     const std::string_view before = value.substr(0, comma);
     const auto has_chunked = [](std::string_view list) {
       for (std::size_t at = 0; at + 7 <= list.size(); ++at) {
-        if (equals_lower(list.substr(at, 7), "chunked")) return true;
+        if (equals_ignoring_case(list.substr(at, 7), "chunked")) return true;
       }
       return false;
     };
-    refuse(equals_lower(last, "chunked") && !has_chunked(before) ? kUnknownCoding : kBadCoding, ec);
+    refuse(equals_ignoring_case(last, "chunked") && !has_chunked(before) ? kUnknownCoding : kBadCoding, ec);
   }
   void refuse(const Refusal& refusal, error_code& ec) {
     refusal_ = &refusal;
@@ -224,26 +225,9 @@ const Refusal* explain(const error_code& ec, std::string_view block) {
 
 }  // namespace
 
-bool equals_lower(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] + ('a' - 'A')) : a[i];
-    if (c != b[i]) return false;
-  }
-  return true;
-}
-
 std::string_view Head::field(std::string_view name) const {
   for (std::size_t i = 0; i < field_count; ++i) {
-    if (fields[i].name.size() != name.size()) continue;
-    if (std::equal(name.begin(), name.end(), fields[i].name.begin(), [](char a, char b) {
-          const auto lower = [](char c) {
-            return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-          };
-          return lower(a) == lower(b);
-        })) {
-      return fields[i].value;
-    }
+    if (equals_ignoring_case(fields[i].name, name)) return fields[i].value;
   }
   return {};
 }

@@ -64,7 +64,4 @@ class HeadScanner {
 /// allocate.
 const Refusal* parse_head(std::string_view block, Head& head);
 
-/// `a` in any case equals `b`, which is in lower case.
-bool equals_lower(std::string_view a, std::string_view b);
-
 }  // namespace spillway::http

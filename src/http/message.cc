@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "http/request_data.h"
 #include "http/trace.h"
 
@@ -82,7 +83,7 @@ std::string_view Request::header(std::string_view wanted) const { return data_.h
 
 std::string_view Request::bearer() const {
   std::string_view value = data_.head.authorization;
-  if (value.size() < 7 || !equals_lower(value.substr(0, 7), "bearer ")) return {};
+  if (value.size() < 7 || !equals_ignoring_case(value.substr(0, 7), "bearer ")) return {};
   value.remove_prefix(7);
   value.remove_prefix(std::min(value.find_first_not_of(' '), value.size()));
   return value;

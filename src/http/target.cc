@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/text.h"
 #include "http/head.h"
 
 namespace spillway::http {
@@ -78,8 +79,8 @@ bool has_dot_segment(std::string_view path) {
 /// absolute-form: takes scheme and authority away. False when they are not valid.
 bool strip_authority(std::string_view& target) {
   std::size_t scheme = 0;
-  if (target.size() >= 7 && equals_lower(target.substr(0, 7), "http://")) scheme = 7;
-  if (target.size() >= 8 && equals_lower(target.substr(0, 8), "https://")) scheme = 8;
+  if (target.size() >= 7 && equals_ignoring_case(target.substr(0, 7), "http://")) scheme = 7;
+  if (target.size() >= 8 && equals_ignoring_case(target.substr(0, 8), "https://")) scheme = 8;
   if (scheme == 0) return false;
   target.remove_prefix(scheme);
   const std::size_t end = std::min(target.find_first_of("/?"), target.size());

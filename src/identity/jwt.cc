@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/json_reader.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace spillway::identity {
 namespace {
@@ -41,16 +42,10 @@ std::optional<std::string_view> text_of(const json::object& object, json::string
   return view(value->get_string());
 }
 
-bool is_same_word(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(), [](char x, char y) {
-    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
-  });
-}
-
 /// Media types are compared without case, and may leave out "application/" (RFC 7515, 4.1.9).
 bool is_token_type(std::string_view type) {
-  return is_same_word(type, "jwt") || is_same_word(type, "at+jwt") ||
-         is_same_word(type, "application/at+jwt") || is_same_word(type, "application/jwt");
+  return equals_ignoring_case(type, "jwt") || equals_ignoring_case(type, "at+jwt") ||
+         equals_ignoring_case(type, "application/at+jwt") || equals_ignoring_case(type, "application/jwt");
 }
 
 Status check_header(const json::object& header) {
@@ -98,7 +93,7 @@ Status check_kind(const json::object& claims) {
   if (claims.contains("cnf")) return refused("cnf: bound to a key, whose proof we do not ask for");
   // Not a registered claim; Keycloak tells its access tokens from its ID tokens by it alone.
   if (const auto type = text_of(claims, "typ");
-      type && !is_same_word(*type, "bearer") && !is_token_type(*type)) {
+      type && !equals_ignoring_case(*type, "bearer") && !is_token_type(*type)) {
     return refused("typ: the claim says that this is no access token");
   }
   return Ok{};

@@ -24,14 +24,6 @@ std::string_view secret_name(const Webhook& to) {
   return to.secret_name.empty() ? kDefaultSecretName : std::string_view(to.secret_name);
 }
 
-/// Of words that are not ours.
-std::string printable(std::string text) {
-  text.resize(std::min(text.size(), limits::kMaxWorkReasonBytes));
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-  return text;
-}
-
 /// Seconds or a date; 0 for anything else.
 Micros retry_after_us(const std::string& text, Timestamp now) {
   Micros after = 0;
@@ -84,9 +76,7 @@ WebhookOutcome judge_webhook(const WebhookJob& job, const clients::HttpAnswer& a
   outcome.receiver_is_well = taken || gone;
   if (taken) return outcome;
   outcome.result = gone || job.tries >= max_attempts ? WebhookResult::kGiveUp : WebhookResult::kRetry;
-  outcome.reason = answer.ok()
-                       ? fmt::format("HTTP {}", answer.status)
-                       : fmt::format("call failed ({}): {}", name(answer.failure), printable(answer.reason));
+  outcome.reason = answer.summary();
   if (answer.ok()) outcome.retry_after_us = retry_after_us(std::string(answer.header("Retry-After")), now);
   return outcome;
 }

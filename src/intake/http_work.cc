@@ -60,15 +60,9 @@ bool asks_for_another_try(int status) { return status == 408 || status == 425 ||
 }  // namespace
 
 WorkVerdict judge(const clients::HttpAnswer& answer) {
-  if (!answer.ok()) {
-    // Of the library's own words only as much as fits: they are not ours.
-    std::string why = answer.reason.substr(0, limits::kMaxWorkReasonBytes);
-    for (char& c : why)
-      if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-    return retry(fmt::format("call failed ({}): {}", name(answer.failure), why));
-  }
+  if (!answer.ok()) return retry(answer.summary());
   if (answer.status >= 200 && answer.status < 300) return judge_body(answer);
-  std::string reason = fmt::format("HTTP {}", answer.status);
+  std::string reason = answer.summary();
   if (answer.status >= 400 && answer.status < 500 && !asks_for_another_try(answer.status))
     return {Class::kNonRetryable, {WorkResult::kInvalid, {}, std::move(reason)}};
   return retry(std::move(reason));

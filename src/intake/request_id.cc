@@ -75,18 +75,4 @@ std::optional<std::uint64_t> request_number(const Seed& seed, std::string_view i
   return number;
 }
 
-PersonKey person_key(const Seed& seed, std::uint32_t event, std::string_view user_id) {
-  static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(PersonKey));
-  static_assert(crypto_shorthash_siphashx24_KEYBYTES == std::tuple_size_v<Seed>);
-  unsigned char in[sizeof event + 255];
-  CHECK(user_id.size() <= 255);
-  std::memcpy(in, &event, sizeof event);
-  std::memcpy(in + sizeof event, user_id.data(), user_id.size());
-  PersonKey key;
-  unsigned char hash[sizeof key];
-  crypto_shorthash_siphashx24(hash, in, sizeof event + user_id.size(), seed.data());
-  std::memcpy(&key, hash, sizeof key);
-  return key;
-}
-
 }  // namespace spillway::intake

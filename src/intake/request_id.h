@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/person_key.h"
+
 namespace spillway::intake {
 
 /// The secret of one journal: what request ids and person keys are hashed with. Drawn once, by the first
@@ -27,14 +29,5 @@ std::optional<std::uint64_t> request_number(const Seed&, std::string_view id);
 /// 40 bits as 8 characters of the same alphabet, and back.
 void write_number(std::uint64_t number, char* into);
 std::optional<std::uint64_t> parse_number(std::string_view text);
-
-/// Who takes part in what: 128 bits of SipHash-2-4 over the event's index and the user's id.
-struct PersonKey {
-  std::uint64_t low = 0;
-  std::uint64_t high = 0;
-  friend bool operator==(const PersonKey&, const PersonKey&) = default;
-};
-/// `user_id`: at most 255 bytes.
-PersonKey person_key(const Seed&, std::uint32_t event, std::string_view user_id);
 
 }  // namespace spillway::intake

@@ -30,9 +30,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/person_key.h"
 #include "base/result.h"
 #include "waitroom/commands.h"
-#include "waitroom/person.h"
 
 namespace spillway::waitroom {
 

@@ -7,6 +7,7 @@
 
 #include "base/json_reader.h"
 #include "base/rfc3339.h"
+#include "base/text.h"
 #include "waitroom/pacing.h"
 #include "waitroom/routes_shared.h"
 
@@ -235,12 +236,6 @@ Response data_response(std::string body) {
   Response response = Response::json(200, std::move(body));
   response.no_store = true;
   return response;
-}
-
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) fmt::format_to(std::back_inserter(out), "{:02x}", static_cast<unsigned char>(c));
-  return out;
 }
 
 void append_ticket(JsonWriter& json, const TicketView& view, std::string_view token, Timestamp now) {

@@ -32,10 +32,6 @@ void append_ticket(JsonWriter&, const TicketView&, std::string_view token, Times
 /// The queue token of a request: of its X-Queue-Token, or, where `anywhere`, else of `?token=` or of the
 /// cookie `queue_token`. queue_token_invalid: none, or one that is no good; ticket_expired.
 Result<QueueToken> token_of(const RouteContext&, const http::Request&, bool anywhere = false);
-/// The token again, for an answer.
-std::string token_text(const RouteContext&, const QueueToken&);
-
-std::string hex(std::string_view bytes);
 
 void add_admin_routes(http::Router&, const RouteContext&);
 

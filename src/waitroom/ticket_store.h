@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
-#include "waitroom/person.h"
+#include "base/person_key.h"
 #include "waitroom/types.h"
 
 namespace spillway::waitroom {

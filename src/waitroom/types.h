@@ -1,11 +1,15 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace spillway::waitroom {
+
+/// The secret of one journal that people's keys are made with. Drawn once, by its first event.
+using Seed = std::array<std::uint8_t, 16>;
 
 /// The states of a ticket. The numbers are durable: never reuse one.
 enum class TicketStatus : std::uint8_t {
