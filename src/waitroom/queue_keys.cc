@@ -185,7 +185,7 @@ Result<std::uint8_t> QueueKeys::rotate(Timestamp now) {
   Keys next;
   for (const auto& key : keys_) next.push_back(make_key(key->id, key->secret, key->created));
   if (!next.empty()) now = std::max(now, next.back()->created);  // the clock may have been set back
-  std::uint8_t id = next.empty() ? 1 : static_cast<std::uint8_t>(next.back()->id % 255 + 1);
+  std::uint8_t id = static_cast<std::uint8_t>(next.empty() ? 1 : next.back()->id % 255 + 1);
   drop_expired(next, now);
   if (next.size() >= limits::kMaxQueueKeys) {
     return Error{ErrorCode::kTooManyRequests, "too many keys are in force still", 3600};
