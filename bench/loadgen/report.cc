@@ -11,28 +11,6 @@ namespace {
 
 constexpr double kSaturated = 0.97;  // above this the client was the bottleneck
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
-}
-
-std::string to_json(const Histogram& h) {
-  return fmt::format(
-      R"({{"count":{},"mean":{:.1f},"p50":{:.1f},"p90":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
-      h.count(), h.mean_us(), h.quantile_us(0.5), h.quantile_us(0.9), h.quantile_us(0.99),
-      h.quantile_us(0.999), static_cast<double>(h.max_ns()) / 1e3);
-}
-
 std::string to_json(const Latency& latency, bool open_loop) {
   const std::string response = to_json(latency.response);
   return fmt::format(R"({{"response_us":{},"service_us":{}}})", response,
@@ -78,6 +56,28 @@ std::string server_use(const Plan& plan, const Report& report) {
 }
 
 }  // namespace
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) {
+      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string to_json(const Histogram& h) {
+  return fmt::format(
+      R"({{"count":{},"mean":{:.1f},"p50":{:.1f},"p90":{:.1f},"p99":{:.1f},"p999":{:.1f},"max":{:.1f}}})",
+      h.count(), h.mean_us(), h.quantile_us(0.5), h.quantile_us(0.9), h.quantile_us(0.99),
+      h.quantile_us(0.999), static_cast<double>(h.max_ns()) / 1e3);
+}
 
 std::string to_json(const Plan& plan, const Report& report) {
   const bool open_loop = plan.rate > 0;

@@ -19,6 +19,11 @@ char* put(char* out, std::string_view part) {
   return out + part.size();
 }
 
+char* put_digits(char* out, std::uint64_t n) {
+  for (std::size_t digit = kUserDigits; digit-- > 0; n /= 10) out[digit] = static_cast<char>('0' + n % 10);
+  return out + kUserDigits;
+}
+
 void check_size(std::size_t bytes) {
   if (bytes > RequestSource::kMaxRequestBytes)
     throw std::runtime_error("a request is larger than the client's buffer");
@@ -67,8 +72,8 @@ LoginSource::LoginSource(std::string host, std::string user_prefix, std::uint64_
 
 std::size_t LoginSource::write(std::uint64_t n, char* out) const {
   char* at = put(out, before_);
-  for (std::size_t digit = kUserDigits; digit-- > 0; n /= 10) at[digit] = static_cast<char>('0' + n % 10);
-  return static_cast<std::size_t>(put(at + kUserDigits, "\"}") - out);
+  at = put_digits(at, n);
+  return static_cast<std::size_t>(put(at, "\"}") - out);
 }
 
 ParticipationSource::ParticipationSource(const std::string& host, const std::vector<std::string>& events,
@@ -100,6 +105,36 @@ std::size_t RequestStatusSource::write(std::uint64_t n, char* out) const {
   at = put(at, ids_[which]);
   at = put(at, middle_);
   at = put(at, tokens_[which]);
+  return static_cast<std::size_t>(put(at, "\r\n\r\n") - out);
+}
+
+EnterSource::EnterSource(const std::string& host, const std::vector<std::string>& concerts,
+                         std::string_view user_prefix, std::uint64_t persons)
+    : persons_(persons) {
+  for (const std::string& concert : concerts) {
+    const std::string body = "{\"concertId\":\"" + concert + "\",\"userId\":\"" + std::string(user_prefix);
+    heads_.push_back("POST /api/v1/queue/enter HTTP/1.1\r\nHost: " + host +
+                     "\r\nContent-Type: application/json\r\nContent-Length: " +
+                     std::to_string(body.size() + kUserDigits + 2) + "\r\n\r\n" + body);
+    check_size(heads_.back().size() + kUserDigits + 2);
+  }
+}
+
+std::size_t EnterSource::write(std::uint64_t n, char* out) const {
+  const std::uint64_t round = n / persons_;
+  char* at = put(out, heads_[round % heads_.size()]);
+  at = put_digits(at, n - round * persons_);
+  return static_cast<std::size_t>(put(at, "\"}") - out);
+}
+
+QueueStatusSource::QueueStatusSource(const std::string& host, const LineFile& tokens)
+    : head_("GET /api/v1/queue/status HTTP/1.1\r\nHost: " + host + "\r\nX-Queue-Token: "), tokens_(tokens) {
+  check_size(head_.size() + longest(tokens) + 4);
+}
+
+std::size_t QueueStatusSource::write(std::uint64_t n, char* out) const {
+  char* at = put(out, head_);
+  at = put(at, tokens_[n % tokens_.size()]);
   return static_cast<std::size_t>(put(at, "\r\n\r\n") - out);
 }
 

@@ -80,4 +80,30 @@ class RequestStatusSource final : public RequestSource {
   const LineFile& tokens_;
 };
 
+/// POST /api/v1/queue/enter under open login, every one by another person; when the persons are used up, at
+/// the next concert.
+class EnterSource final : public RequestSource {
+ public:
+  EnterSource(const std::string& host, const std::vector<std::string>& concerts, std::string_view user_prefix,
+              std::uint64_t persons);
+  std::size_t write(std::uint64_t n, char* out) const override;
+  std::uint64_t size() const override { return heads_.size() * persons_; }
+
+ private:
+  std::vector<std::string> heads_;  // up to the person's digits
+  std::uint64_t persons_;
+};
+
+/// GET /api/v1/queue/status with each of the tokens, over and over.
+class QueueStatusSource final : public RequestSource {
+ public:
+  QueueStatusSource(const std::string& host, const LineFile& tokens);
+  std::size_t write(std::uint64_t n, char* out) const override;
+  std::uint64_t size() const override { return ~0ULL; }
+
+ private:
+  std::string head_;
+  const LineFile& tokens_;
+};
+
 }  // namespace spillway::loadgen
