@@ -74,7 +74,8 @@ all_tests() {
   export SPILLWAY_BIN=$PWD/build/release/spillway
   run_part pytest run_pytest "$only"
   if [[ -z $only ]]; then
-    run_part bench-smoke "$PYTHON" bench/intake.py --quick
+    run_part bench-smoke-intake "$PYTHON" bench/intake.py --quick
+    run_part bench-smoke-waitroom "$PYTHON" bench/waitroom.py --quick
   fi
 }
 

@@ -71,6 +71,23 @@ class LoadClient:
     def get(self, server, ids, tokens, connections, **more):
         return self.load(["get", "--tokens", tokens, "--ids", ids], server, connections, **more)
 
+    def join(self, server, concert, count, out, user_prefix="u", keep_every=1):
+        report = self.run(["join", "--port", server.port, "--connections", 64, "--depth", 16, "--concert", concert,
+                           "--count", count, "--user-prefix", user_prefix, "--keep-every", keep_every, "--out", out])
+        if report["accepted_total"] != count:
+            raise BenchError(f"joining: {report['status']}")
+        return report
+
+    def enter(self, server, concert, persons, connections, **more):
+        return self.load(["enter", "--concert", concert, "--count", persons], server, connections, **more)
+
+    def poll(self, server, tokens, connections, **more):
+        return self.load(["poll", "--tokens", tokens], server, connections, **more)
+
+    def listen(self, server, tokens, listeners, seconds, settle):
+        return self.run(["listen", "--port", server.port, "--tokens", tokens, "--connections", listeners,
+                         "--seconds", seconds, "--settle", settle, "--server-pid", server.pid])
+
     def load(self, words, server, connections, seconds, warmup, rate=None, max_unanswered=None, drain=10):
         words = words + ["--port", server.port, "--connections", connections, "--seconds", seconds,
                          "--warmup", warmup, "--drain", drain, "--server-pid", server.pid,

@@ -14,7 +14,7 @@ def engine(bench, _tokens):
     directory = bench.work / "engine"
 
     def run(*words, core=SERVER_CORE):
-        command = [str(bench.o.engine_bench), *map(str, words)]
+        command = [str(bench.o.build / "engine_bench"), *map(str, words)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900,
                               preexec_fn=pinned(core) if core is not None else None)
         if done.returncode != 0:

@@ -18,6 +18,7 @@ CLIENT_CORE = 1
 PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
+IDLE_TIMEOUT_S = 180
 
 
 class BenchError(Exception):
@@ -167,9 +168,10 @@ class Nginx(Server):
 
     name = "nginx"
 
-    def __init__(self, directory, post_answer, get_answer):
+    def __init__(self, directory, answers):
+        """`answers`: what to say (see client.answer_shape), by how the path begins."""
         super().__init__(directory)
-        self.answers = {"/events/": post_answer, "/requests/": get_answer}
+        self.answers = answers
 
     @staticmethod
     def available():
@@ -212,9 +214,12 @@ http {{
 
 
 class Redis(Server):
-    """Every command on disk before its answer, as ours."""
-
     name = "redis"
+
+    def __init__(self, directory, durable=True):
+        """`durable`: every command is on disk before its answer, as with us; else nothing is written at all."""
+        super().__init__(directory)
+        self.durable = durable
 
     @staticmethod
     def available():
@@ -227,7 +232,7 @@ class Redis(Server):
         self.port = free_port()
         self.spawn(
             ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory),
-             "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+             "--save", "", "--appendonly", "yes" if self.durable else "no", "--appendfsync", "always",
              "--auto-aof-rewrite-percentage", "0", "--daemonize", "no", "--loglevel", "warning"],
             stdout=subprocess.DEVNULL)
         self.wait_for_port()
@@ -300,3 +305,43 @@ class Spillway(Server):
         if status != 200:
             raise BenchError(f"GET /admin/events/{event}/requests: {status} {body[:300]!r}")
         return json.loads(body)["counts"]
+
+    def put_concert(self, concert, **settings):
+        """With the defaults that bench needs: one slot, so that all others wait."""
+        settings = {"maxActive": 1, "readySeconds": 3600, "activeSeconds": 3600, "idleExtends": False,
+                    "mode": "fifo", **settings}
+        status, body = self.call("PUT", f"/admin/queues/waitroom/{concert}", settings)
+        if status not in (200, 201):
+            raise BenchError(f"PUT /admin/queues/waitroom/{concert}: {status} {body[:300]!r}")
+
+    def enter(self, concert, user):
+        status, body = self.call("POST", "/api/v1/queue/enter", {"concertId": concert, "userId": user})
+        if status != 200:
+            raise BenchError(f"POST /api/v1/queue/enter: {status} {body[:300]!r}")
+
+    def sizes(self, concert):
+        status, body = self.call("GET", f"/admin/queues/waitroom/{concert}")
+        if status != 200:
+            raise BenchError(f"GET /admin/queues/waitroom/{concert}: {status} {body[:300]!r}")
+        return json.loads(body)["data"]["sizes"]
+
+    def metric(self, name):
+        status, body = self.call("GET", "/metrics")
+        found = [line.split()[1] for line in body.decode().splitlines() if line.startswith(f"{name} ")]
+        if status != 200 or len(found) != 1:
+            raise BenchError(f"GET /metrics: {status}, {name} {len(found)} times")
+        return float(found[0])
+
+    def await_idle(self):
+        """Until it has written what it was to write: one that still does would be measured with that."""
+        deadline = time.monotonic() + IDLE_TIMEOUT_S
+        while time.monotonic() < deadline:
+            before_ns = thread_cpu_ns(self.pid)
+            time.sleep(0.5)
+            if thread_cpu_ns(self.pid) - before_ns < 0.05 * 0.5e9:
+                return
+        raise BenchError(f"{self.name} was still at work after {IDLE_TIMEOUT_S} s")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()

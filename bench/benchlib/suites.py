@@ -1,11 +1,10 @@
 """What is measured over HTTP: rates against nginx and Redis, latencies from a schedule."""
 
 import os
-import subprocess
-import time
 
 from .client import answer_shape, must_be_clean
-from .processes import CLIENT_CORE, BenchError, Nginx, Redis, Spillway, pinned, thread_cpu_ns
+from .processes import BenchError, Nginx, Redis, Spillway
+from .redis import RANDOM_PERSON, redis_run, redis_table
 from .tables import disturbance, limited_by, median, middle
 
 RESPONSE = ("accepted", "response_us")
@@ -33,7 +32,7 @@ class Bench:
         self.results = results
         self.work = options.work
         self.next_event = 0
-        self.answers = None
+        self.answers = {}
 
     def spillway(self, **more):
         return Spillway(self.o.spillway, self.work / "spillway", **more)
@@ -50,22 +49,14 @@ class Bench:
     def timing(self, seconds=None):
         return {"seconds": seconds or self.o.seconds, "warmup": self.o.warmup}
 
-    def prepare(self):
-        """Learns what our answers look like, so that nginx sends as much; gets the tokens."""
-        with self.spillway() as server:
-            tokens = self.client.tokens(server, self.o.persons)
-            [event] = self.events(server, 1)
-            ids = self.work / "sample-ids.txt"
-            filled = self.client.fill(server, event, tokens, 100, ids)
-            read = self.client.get(server, ids, tokens, 1, seconds=0.1, warmup=0)
-        must_be_clean(read, "GET /requests/{id}", 200)
-        self.answers = (answer_shape(filled), answer_shape(read))
-        print(f"our answers: POST {self.answers[0]['bytes']} bytes, GET {self.answers[1]['bytes']} bytes; "
-              "nginx is told to send as much", flush=True)
-        return tokens
-
     def nginx(self):
-        return Nginx(self.work / "nginx", *self.answers)
+        return Nginx(self.work / "nginx", self.answers)
+
+    def nginx_answers(self, samples):
+        """Tells nginx to send as much as we do: by the path's begin, a report whose sample is our answer."""
+        self.answers = {path: answer_shape(report) for path, report in samples.items()}
+        sizes = ", ".join(f"{path} {answer['bytes']} bytes" for path, answer in self.answers.items())
+        print(f"our answers: {sizes}; nginx is told to send as much", flush=True)
 
     # ---- Runs ---------------------------------------------------------------------------------------------
 
@@ -84,6 +75,19 @@ class Bench:
         report = self.client.post(nginx, events, tokens, connections, **(more or self.timing()))
         must_be_clean(report, "POST to nginx", 202)
         return report
+
+
+def prepare(bench):
+    """Learns what our answers look like, so that nginx sends as much; gets the tokens."""
+    with bench.spillway() as server:
+        tokens = bench.client.tokens(server, bench.o.persons)
+        [event] = bench.events(server, 1)
+        ids = bench.work / "sample-ids.txt"
+        filled = bench.client.fill(server, event, tokens, 100, ids)
+        read = bench.client.get(server, ids, tokens, 1, seconds=0.1, warmup=0)
+    must_be_clean(read, "GET /requests/{id}", 200)
+    bench.nginx_answers({"/events/": filled, "/requests/": read})
+    return tokens
 
 
 def rate_row(results, key, connections, theirs, ours, bound):
@@ -153,57 +157,15 @@ def post(bench, tokens):
 
         def ours(connections):
             report = bench.post_ours(server, tokens, connections)
-            redis_runs[connections].append(redis_run(bench, redis, script, connections))
+            redis_runs[connections].append(redis_run(bench, redis, connections, script, "1", "1", *RANDOM_PERSON))
             return report
 
         reports = versus_nginx(
             bench, "POST /events/{id}/participations: authenticated, durable, new persons; workers paused",
             "post", POST_BOUNDS, lambda c: bench.post_nginx(nginx, tokens, c), ours)
-    redis_table(bench, reports, redis_runs)
-
-
-def redis_run(bench, redis, script, connections):
-    """redis-benchmark on the client's core; as many as take about the time of the other runs."""
-    def run(count):
-        before_ns, started = thread_cpu_ns(redis.pid), time.monotonic()
-        done = subprocess.run(
-            ["redis-benchmark", "-h", "127.0.0.1", "-p", str(redis.port), "-c", str(connections),
-             "-n", str(count), "-r", "1000000000", "-P", "1", "--csv",
-             "EVALSHA", script, "1", "1", "u__rand_int__", "__rand_int__"],
-            capture_output=True, text=True, check=False, preexec_fn=pinned(CLIENT_CORE), timeout=300)
-        lines = done.stdout.strip().splitlines()
-        if done.returncode != 0 or len(lines) < 2:
-            raise BenchError(f"redis-benchmark: {done.stdout[-500:]} {done.stderr[-500:]}")
-        figures = dict(zip(lines[0].strip('"').split('","'), lines[-1].strip('"').split('","')))
-        took = time.monotonic() - started
-        return {"rate": float(figures["rps"]), "p50": float(figures["p50_latency_ms"]),
-                "p99": float(figures["p99_latency_ms"]), "seconds": took,
-                "cpu_us": (thread_cpu_ns(redis.pid) - before_ns) / 1e3 / count}
-
-    first = run(max(1000, 4 * connections))
-    report = run(int(max(2000, min(first["rate"], 300_000) * bench.o.seconds)))
-    kept = int(redis.command("LLEN", "QUEUE#1").lstrip(":"))
-    if kept < 1000:
-        raise BenchError(f"redis kept only {kept} requests: the script did not do its work")
-    return report
-
-
-def redis_table(bench, ours, theirs):
-    rows = []
-    for c in bench.o.connections:
-        ratio = median([a["rate"] / b["rate"] for a, b in zip(ours[c], theirs[c])])
-        bench.results.ratio(f"redis.{c}", ratio)
-        asked, verdict = bench.results.check(f"post, {c} connections: of redis EVALSHA", ratio, at_least=1.0)
-        rows.append([c, f"{middle(theirs[c], 'rate'):,.0f}", f"{middle(theirs[c], 'cpu_us'):.2f}",
-                     f"{middle(theirs[c], 'p50'):.2f}", f"{middle(theirs[c], 'p99'):.2f}",
-                     f"{middle(ours[c], 'rate'):,.0f}",
-                     f"{middle(ours[c], 'server', 'cpu_us_per_request'):.2f}",
-                     f"{ratio:.2f}", asked, verdict])
-    bench.results.table(
-        "redis-benchmark EVALSHA of six operations, appendfsync always, no HTTP; ours with HTTP and tokens",
-        ["connections", "redis /s", "its us", "p50 ms", "p99 ms", "ours /s", "our us", "ratio", "asked",
-         "verdict"],
-        rows)
+        if int(redis.command("LLEN", "QUEUE#1").lstrip(":")) < 1000:
+            raise BenchError("redis kept too few requests: the script did not do its work")
+    redis_table(bench, "post", reports, redis_runs, "appendfsync always")
 
 
 def workers(bench, tokens):
