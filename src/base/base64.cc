@@ -21,19 +21,23 @@ constexpr auto kValues = make_values();
 }  // namespace
 
 std::string base64url(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() * 4 + 2) / 3);
-  std::uint32_t bits = 0;
-  int held = 0;
-  for (const char c : bytes) {
-    bits = bits << 8 | static_cast<unsigned char>(c);
-    held += 8;
-    while (held >= 6) {
-      held -= 6;
-      text.push_back(kAlphabet[bits >> held & 0x3f]);
-    }
+  std::string text((bytes.size() * 4 + 2) / 3, '\0');
+  char* out = text.data();
+  const auto byte = [&](std::size_t at) { return unsigned{static_cast<unsigned char>(bytes[at])}; };
+  std::size_t at = 0;
+  for (; at + 3 <= bytes.size(); at += 3) {
+    const unsigned bits = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
+    *out++ = kAlphabet[bits >> 18];
+    *out++ = kAlphabet[bits >> 12 & 0x3f];
+    *out++ = kAlphabet[bits >> 6 & 0x3f];
+    *out++ = kAlphabet[bits & 0x3f];
   }
-  if (held > 0) text.push_back(kAlphabet[bits << (6 - held) & 0x3f]);
+  if (const std::size_t rest = bytes.size() - at; rest > 0) {
+    const unsigned bits = byte(at) << 16 | (rest == 2 ? byte(at + 1) << 8 : 0);
+    *out++ = kAlphabet[bits >> 18];
+    *out++ = kAlphabet[bits >> 12 & 0x3f];
+    if (rest == 2) *out++ = kAlphabet[bits >> 6 & 0x3f];
+  }
   return text;
 }
 

@@ -1,5 +1,6 @@
 // Tables for the small things of base.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cctype>
@@ -178,6 +179,24 @@ TEST(JsonWriter, WritesNestedValuesAndEscapes) {
       .close_object();
   EXPECT_EQ(out, R"({"a":1,"b":"q\"\\\u000a\u0001","c":[true,1.5,{}],"t":"1970-01-01T00:00:00.000000Z"})");
   EXPECT_TRUE(check_json(out).ok());
+}
+
+/// Every byte at every place of texts of every small length: they are looked at eight at a time.
+TEST(JsonWriter, EscapesWhereverItMustAndNowhereElse) {
+  for (std::size_t size = 1; size < 20; ++size) {
+    for (std::size_t at = 0; at < size; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text(size, 'x');
+        text[at] = static_cast<char>(byte);
+        std::string expected = text;
+        if (byte == '"' || byte == '\\') expected.insert(at, 1, '\\');
+        if (byte < 0x20) expected.replace(at, 1, fmt::format("\\u{:04x}", byte));
+        std::string out;
+        JsonWriter(out).open_array().value(text).value(text).close_array();
+        ASSERT_EQ(out, "[\"" + expected + "\",\"" + expected + "\"]") << size << ", " << at << ", " << byte;
+      }
+    }
+  }
 }
 
 TEST(Text, FindsControlCharacters) {

@@ -1,6 +1,9 @@
 #include "base/json_writer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 
 #include "base/rfc3339.h"
 
@@ -21,27 +24,72 @@ JsonWriter& JsonWriter::value(Timestamp t) {
   return *this;
 }
 
-void JsonWriter::quote(std::string_view text) {
+namespace {
+
+constexpr std::uint64_t kOnes = 0x0101010101010101, kSigns = 0x8080808080808080;  // in each byte
+
+constexpr bool needs_escape(unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; }
+
+/// A sign bit in each byte that is `c`.
+constexpr std::uint64_t bytes_equal(std::uint64_t word, unsigned char c) {
+  const std::uint64_t off = word ^ kOnes * c;
+  return (off - kOnes) & ~off & kSigns;
+}
+
+/// Whether any of the eight bytes needs an escape.
+bool word_needs_escape(const char* bytes) {
+  std::uint64_t word;
+  std::memcpy(&word, bytes, 8);
+  const std::uint64_t below_space = (word - kOnes * 0x20) & ~word & kSigns;
+  return (below_space | bytes_equal(word, '"') | bytes_equal(word, '\\')) != 0;
+}
+
+/// Whether nothing in it needs an escape: eight bytes at a time, because nearly always that is so.
+bool is_plain(std::string_view text) {
+  if (text.size() < 8) {
+    return std::none_of(text.begin(), text.end(),
+                        [](char c) { return needs_escape(static_cast<unsigned char>(c)); });
+  }
+  bool escape = word_needs_escape(text.data() + text.size() - 8);  // may look at some a second time
+  for (std::size_t at = 0; at + 8 < text.size(); at += 8) escape |= word_needs_escape(text.data() + at);
+  return !escape;
+}
+
+}  // namespace
+
+void JsonWriter::quote(std::string_view text, std::string_view after) {
+  const std::string_view comma = first_ ? "" : ",";
+  if (is_plain(text)) [[likely]] {
+    const std::size_t from = out_.size();
+    out_.resize(from + comma.size() + 1 + text.size() + after.size());
+    char* to = out_.data() + from;
+    to = std::copy(comma.begin(), comma.end(), to);
+    *to++ = '"';
+    if (!text.empty()) std::memcpy(to, text.data(), text.size());
+    std::copy(after.begin(), after.end(), to + text.size());
+  } else {
+    out_.append(comma).push_back('"');
+    escape(text);
+    out_.append(after);
+  }
+  first_ = false;
+}
+
+void JsonWriter::escape(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  out_.push_back('"');
-  std::size_t done = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
-      continue;
-    out_.append(text, done, i - done);
-    done = i + 1;
-    if (c == '"' || c == '\\') {
+  for (const char each : text) {
+    const auto c = static_cast<unsigned char>(each);
+    if (!needs_escape(c)) {
+      out_.push_back(each);
+    } else if (c == '"' || c == '\\') {
       out_.push_back('\\');
-      out_.push_back(static_cast<char>(c));
+      out_.push_back(each);
     } else {
       out_.append("\\u00");
       out_.push_back(kHex[c >> 4]);
       out_.push_back(kHex[c & 15]);
     }
   }
-  out_.append(text, done);
-  out_.push_back('"');
 }
 
 }  // namespace spillway

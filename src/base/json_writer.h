@@ -21,15 +21,12 @@ class JsonWriter {
   JsonWriter& open_array() { return open('['); }
   JsonWriter& close_array() { return close(']'); }
   JsonWriter& key(std::string_view name) {
-    separate();
-    quote(name);
-    out_.push_back(':');
+    quote(name, "\":");
     first_ = true;  // what follows is the value, not a next member
     return *this;
   }
   JsonWriter& value(std::string_view text) {
-    separate();
-    quote(text);
+    quote(text, "\"");
     return *this;
   }
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
@@ -70,7 +67,9 @@ class JsonWriter {
     if (!first_) out_.push_back(',');
     first_ = false;
   }
-  void quote(std::string_view text);
+  /// `after`: from the closing quotation mark on.
+  void quote(std::string_view text, std::string_view after);
+  void escape(std::string_view text);
 
   std::string& out_;
   bool first_ = true;

@@ -32,24 +32,10 @@ Bytes32 derive(const Bytes32& secret, std::string_view purpose) {
   return out;
 }
 
-std::unique_ptr<QueueKey> make_key(std::uint8_t id, const Bytes32& secret, Timestamp created) {
-  auto key = std::make_unique<QueueKey>();
-  key->id = id;
-  key->created = created;
-  key->secret = secret;
-  Bytes32 derived = derive(secret, kTokenPurpose);
-  CHECK(crypto_auth_hmacsha256_init(&key->mac, derived.data(), derived.size()) == 0);
-  derived = derive(secret, kStatementPurpose);
-  CHECK(crypto_sign_ed25519_seed_keypair(key->public_key.data(), key->private_key.data(), derived.data()) ==
-        0);
-  sodium_memzero(derived.data(), derived.size());
-  return key;
-}
-
 std::unique_ptr<QueueKey> random_key(std::uint8_t id, Timestamp now) {
   Bytes32 secret;
   randombytes_buf(secret.data(), secret.size());
-  return make_key(id, secret, now);
+  return std::make_unique<QueueKey>(id, secret, now);
 }
 
 Error bad_line(const std::string& path, int line, std::string_view why) {
@@ -70,6 +56,13 @@ bool sync_directory_of(const std::string& path) {
 }
 
 }  // namespace
+
+QueueKey::QueueKey(std::uint8_t number, const Bytes32& of, Timestamp made)
+    : id(number), created(made), secret(of), mac(derive(of, kTokenPurpose)) {
+  Bytes32 seed = derive(secret, kStatementPurpose);
+  CHECK(crypto_sign_ed25519_seed_keypair(public_key.data(), private_key.data(), seed.data()) == 0);
+  sodium_memzero(seed.data(), seed.size());
+}
 
 QueueKeys::~QueueKeys() = default;
 
@@ -115,7 +108,7 @@ Result<QueueKeys::Keys> QueueKeys::read(const std::string& path) {
     if (!keys.empty() && keys.back()->created > *created) {
       return bad_line(path, line, "the time is before that of the key before");
     }
-    keys.push_back(make_key(id, bytes, *created));
+    keys.push_back(std::make_unique<QueueKey>(id, bytes, *created));
   }
   sodium_memzero(secret.data(), secret.size());
   if (file.bad()) return system_error("read", path);
@@ -183,7 +176,8 @@ std::vector<const QueueKey*> QueueKeys::all() const {
 Result<std::uint8_t> QueueKeys::rotate(Timestamp now) {
   const std::lock_guard lock(mutex_);
   Keys next;
-  for (const auto& key : keys_) next.push_back(make_key(key->id, key->secret, key->created));
+  for (const auto& key : keys_)
+    next.push_back(std::make_unique<QueueKey>(key->id, key->secret, key->created));
   if (!next.empty()) now = std::max(now, next.back()->created);  // the clock may have been set back
   std::uint8_t id = static_cast<std::uint8_t>(next.empty() ? 1 : next.back()->id % 255 + 1);
   drop_expired(next, now);

@@ -13,16 +13,19 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "waitroom/hmac_sha256.h"
 
 namespace spillway::waitroom {
 
 /// A key of the deployment: one secret, from which the key that signs queue tokens (HMAC-SHA256) and the pair
 /// that signs what others check offline (Ed25519) are derived.
 struct QueueKey {
+  QueueKey(std::uint8_t id, const std::array<unsigned char, 32>& secret, Timestamp created);
+
   std::uint8_t id = 0;
   Timestamp created;  ///< the key before it has signed nothing since
   std::array<unsigned char, 32> secret{};
-  crypto_auth_hmacsha256_state mac{};  ///< after the key, before any text
+  HmacSha256 mac;  ///< of queue tokens
   std::array<unsigned char, crypto_sign_ed25519_PUBLICKEYBYTES> public_key{};
   std::array<unsigned char, crypto_sign_ed25519_SECRETKEYBYTES> private_key{};
 

@@ -28,16 +28,6 @@ const unsigned char* bytes_of(std::string_view text) {
 
 Error refused() { return {ErrorCode::kQueueTokenInvalid, "X-Queue-Token must be one that this server gave"}; }
 
-using MacBytes = std::array<unsigned char, crypto_auth_hmacsha256_BYTES>;
-
-MacBytes mac(const QueueKey& key, std::string_view text) {
-  crypto_auth_hmacsha256_state state = key.mac;
-  MacBytes out;
-  CHECK(crypto_auth_hmacsha256_update(&state, bytes_of(text), text.size()) == 0);
-  CHECK(crypto_auth_hmacsha256_final(&state, out.data()) == 0);
-  return out;
-}
-
 }  // namespace
 
 std::string make_token(const QueueKey& key, TicketRef ticket, Timestamp entered_at,
@@ -56,7 +46,7 @@ std::string make_token(const QueueKey& key, TicketRef ticket, Timestamp entered_
   token.reserve(kPrefix.size() + payload.size() * 4 / 3 + 4 + kMacChars);
   token += kPrefix;
   token += base64url(payload);
-  const MacBytes signature = mac(key, token);
+  const HmacSha256::Mac signature = key.mac(token);
   token += '.';
   token += base64url(text_of(signature.data(), kMacBytes));
   return token;
@@ -77,7 +67,7 @@ Result<QueueToken> verify_token(const QueueKeys& keys, std::string_view token, T
   // Of what is not proven yet, only which key is to prove it.
   const QueueKey* key = keys.find(static_cast<std::uint8_t>(bytes[kKeyIdAt]));
   if (key == nullptr) return refused();
-  const MacBytes expected = mac(*key, token.substr(0, dot));
+  const HmacSha256::Mac expected = key->mac(token.substr(0, dot));
   if (sodium_memcmp(given.data(), expected.data(), kMacBytes) != 0) return refused();
 
   ByteReader in(bytes);
