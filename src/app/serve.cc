@@ -194,9 +194,7 @@ class Process {
     if (webhooks_ != nullptr) webhooks_->start();
     server_->start();
     waitroom_.start();
-    live_sampler_ = std::make_unique<ops::LiveSampler>(
-        clock_, live_sampling(), [this] { return live_feed_.behind(); }, [this] { live_feed_.serve(); },
-        kLiveLoop);
+    live_sampler_ = std::make_unique<ops::LiveSampler>(clock_, live_work(), kLiveLoop);
     live_sampler_->start();
     accepting_ = true;
     return Ok{};
@@ -348,6 +346,20 @@ class Process {
     return checks;
   }
 
+  ops::LiveWork live_work() {
+    WaitroomLive& lines = waitroom_.live();
+    return {[this, &lines] {
+              live_sampling_.tick();
+              lines.tick();
+            },
+            [this, &lines] { return live_sampling_.waiting() || lines.waiting(); },
+            [this, &lines] { return live_feed_.behind() || lines.behind(); },
+            [this, &lines] {
+              live_feed_.serve();
+              lines.serve();
+            }};
+  }
+
   ops::LiveSampling live_sampling() {
     return {clock_,
             [this](UniqueFunction<void(std::optional<ops::LiveSample>)> done) {
@@ -409,6 +421,7 @@ class Process {
   LimitReload limits_;
   ops::LiveFeed live_feed_{clock_};  ///< its listeners' streams may be dropped after the server's end
   std::unique_ptr<http::Server> server_;
+  ops::LiveSampling live_sampling_ = live_sampling();
   std::unique_ptr<ops::LiveSampler> live_sampler_;
   std::atomic<bool> accepting_{false};
   std::atomic<bool> failed_{false};

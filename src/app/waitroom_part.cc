@@ -9,7 +9,10 @@
 namespace spillway::app {
 
 WaitroomPart::WaitroomPart(const Clock& clock, journal::AuditTrail& audit)
-    : clock_(clock), service_(waitroom::MachineConfig{}, &audit), streams_(service_, clock) {}
+    : clock_(clock),
+      service_(waitroom::MachineConfig{}, &audit),
+      streams_(service_, clock),
+      live_(clock, service_) {}
 
 Status WaitroomPart::open(const std::string& directory) {
   auto keys = waitroom::QueueKeys::open(directory.empty() ? "" : directory + "/queue.keys", clock_.wall());
@@ -26,6 +29,7 @@ void WaitroomPart::attach(journal::Engine& engine) {
 
 void WaitroomPart::add_routes(http::Router& router, const identity::Gate& gate, identity::Mode mode) {
   waitroom::add_routes(router, {service_, *keys_, streams_, gate, clock_, mode});
+  add_waitroom_live_routes(router, live_, gate);
 }
 
 void WaitroomPart::reload(std::size_t loop_index) {

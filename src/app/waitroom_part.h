@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "app/waitroom_live.h"
 #include "base/clock.h"
 #include "http/router.h"
 #include "identity/gate.h"
@@ -36,12 +37,15 @@ class WaitroomPart {
   /// Reads the keys again, and has new tickets signed with the last of them.
   void reload(std::size_t loop_index);
   ops::MetricsSource metrics();
+  /// Of the sampling thread.
+  WaitroomLive& live() { return live_; }
 
  private:
   const Clock& clock_;
   waitroom::EmbeddedService service_;
   std::unique_ptr<waitroom::QueueKeys> keys_;
   waitroom::QueueStreams streams_;
+  WaitroomLive live_;
 };
 
 }  // namespace spillway::app

@@ -180,6 +180,9 @@ inline constexpr Micros kQueueStreamEvery = kSecond;        ///< each listener i
 inline constexpr std::size_t kQueueStreamPhases = 10;       ///< not all of them at once
 inline constexpr std::size_t kMaxLooksPerTask = 500;        ///< listeners looked up by one task
 inline constexpr int kQueueStreamRetryMs = 3'000;           ///< told to whoever loses the stream
+inline constexpr std::size_t kLiveConcerts = 16;            ///< whose last minutes are kept, second by second
+inline constexpr std::size_t kMaxConcertListeners = 50;     ///< operators who watch one of them; past it: 503
+inline constexpr std::uint32_t kLiveConcertsLookedAt = 200;  ///< a second, for which are the busiest
 
 // ops
 inline constexpr std::size_t kMaxAuditEntries = 100'000;       ///< the newest are kept

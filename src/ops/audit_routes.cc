@@ -1,30 +1,18 @@
 #include "ops/audit_routes.h"
 
-#include <charconv>
-
 #include "base/json_writer.h"
+#include "http/query_number.h"
 
 namespace spillway::ops {
 namespace {
-
-/// A whole number in the query; what is not there keeps its value.
-template <class T>
-Status read_number(const http::Request& request, std::string_view name, T min, T max, T& into) {
-  const auto text = request.query(name);
-  if (!text) return Ok{};
-  const auto [end, failed] = std::from_chars(text->data(), text->data() + text->size(), into);
-  if (failed == std::errc() && end == text->data() + text->size() && into >= min && into <= max) return Ok{};
-  return invalid_argument(std::string(name) + " must be a whole number from " + std::to_string(min) + " to " +
-                          std::to_string(max));
-}
 
 Result<ListAudit> read_query(const http::Request& request) {
   ListAudit query;
   query.actor = request.query("actor").value_or("");
   query.action = request.query("action").value_or("");
   query.target = request.query("target").value_or("");
-  Status status = read_number<std::size_t>(request, "limit", 1, limits::kMaxPage, query.limit);
-  if (status) status = read_number<std::uint64_t>(request, "cursor", 1, INT64_MAX, query.before);
+  Status status = http::read_number<std::size_t>(request, "limit", 1, limits::kMaxPage, query.limit);
+  if (status) status = http::read_number<std::uint64_t>(request, "cursor", 1, INT64_MAX, query.before);
   if (!status) return std::move(status).error();
   return query;
 }

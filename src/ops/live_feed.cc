@@ -51,6 +51,12 @@ void LiveFeed::listen(http::Exchange exchange, std::string bearer, const identit
   serve_room(*room);
 }
 
+void LiveFeed::clear() {
+  const std::lock_guard lock(mutex_);
+  first_ += points_.size();
+  points_.clear();
+}
+
 void LiveFeed::publish(std::string point) {
   {
     const std::lock_guard lock(mutex_);

@@ -34,6 +34,8 @@ class LiveFeed {
 
   /// On a loop's thread. Answers the exchange: with the stream, or 503.
   void listen(http::Exchange, std::string bearer, const identity::Gate&);
+  /// Forgets the points: what follows is another series. Only while nobody listens.
+  void clear();
   /// Adds a point (JSON) and sends it to all.
   void publish(std::string point);
   /// Sends those who are still reading history their next piece.

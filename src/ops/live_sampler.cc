@@ -33,14 +33,6 @@ void LiveSampling::answered(std::uint64_t tick, std::optional<LiveSample> sample
   }
 }
 
-LiveSampler::LiveSampler(const Clock& clock, LiveSampling sampling, std::function<bool()> wanted,
-                         std::function<void()> between, std::size_t loop_index)
-    : clock_(clock),
-      sampling_(std::move(sampling)),
-      wanted_(std::move(wanted)),
-      between_(std::move(between)),
-      loop_(loop_index) {}
-
 void LiveSampler::start() {
   thread_ = std::thread([this] { run(); });
 }
@@ -60,17 +52,17 @@ void LiveSampler::run() {
     const bool due = now >= next;
     if (due) next = now - next >= kSecond ? now + kSecond : next + kSecond;  // seconds slept through are gone
     Micros wait = next - now;
-    if (wanted_()) wait = std::min(wait, limits::kLivePieceEvery);
+    if (work_.wanted()) wait = std::min(wait, limits::kLivePieceEvery);
     loop_.run_until([this] { return stop_.load(); }, std::max<Micros>(wait, 0),
                     [&] {
                       if (due) {
-                        sampling_.tick();
+                        work_.tick();
                       } else {
-                        between_();
+                        work_.between();
                       }
                     });
   }
-  loop_.run_until([this] { return !sampling_.waiting(); });
+  loop_.run_until([this] { return !work_.waiting(); });
 }
 
 }  // namespace spillway::ops

@@ -50,12 +50,20 @@ class LiveSampling {
   HttpTotals http_then_;
 };
 
+/// What the sampling thread does. All on its thread.
+struct LiveWork {
+  std::function<void()> tick;     ///< once a second
+  std::function<bool()> waiting;  ///< whether an answer to what a tick asked is still to come
+  std::function<bool()> wanted;   ///< whether to call between() every limits::kLivePieceEvery
+  std::function<void()> between;
+};
+
 /// The thread that samples.
 class LiveSampler {
  public:
-  /// `between` is called every limits::kLivePieceEvery while `wanted` says so. `loop_index`: of its Loop.
-  LiveSampler(const Clock& clock, LiveSampling sampling, std::function<bool()> wanted,
-              std::function<void()> between, std::size_t loop_index);
+  /// `loop_index`: of its Loop.
+  LiveSampler(const Clock& clock, LiveWork work, std::size_t loop_index)
+      : clock_(clock), work_(std::move(work)), loop_(loop_index) {}
   ~LiveSampler() { stop(); }
 
   void start();
@@ -66,9 +74,7 @@ class LiveSampler {
   void run();
 
   const Clock& clock_;
-  LiveSampling sampling_;
-  std::function<bool()> wanted_;
-  std::function<void()> between_;
+  LiveWork work_;
   WaitLoop loop_;
   std::atomic<bool> stop_{false};
   std::thread thread_;

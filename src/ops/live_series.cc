@@ -8,11 +8,6 @@
 namespace spillway::ops {
 namespace {
 
-/// Whether two samples are far enough apart, and near enough, to speak of one second.
-bool about_a_second(Micros from, Micros to) {
-  return to - from >= kSecond / 2 && to - from <= kSecond + kSecond / 2;
-}
-
 /// What was counted, or null.
 void rate(JsonWriter& json, std::string_view name, bool known, std::uint64_t before, std::uint64_t now) {
   json.key(name);
@@ -42,6 +37,10 @@ bool comparable(const LiveSample& before, const LiveSample& now) {
 }
 
 }  // namespace
+
+bool about_a_second(Micros from, Micros to) {
+  return to - from >= kSecond / 2 && to - from <= kSecond + kSecond / 2;
+}
 
 std::optional<double> quantile(const std::vector<double>& bounds, const std::vector<std::uint64_t>& counts,
                                double share) {

@@ -26,6 +26,9 @@ struct HttpTotals {
   std::uint64_t errors = 0;
 };
 
+/// Whether two samples are far enough apart, and near enough, to speak of one second.
+bool about_a_second(Micros from, Micros to);
+
 /// Makes points, one a second, of counters that only grow.
 ///
 /// A point's rates are what was counted between this sample and the one before. Where that was not about a

@@ -163,15 +163,14 @@ TEST_F(LiveSamplingTest, AnEngineThatCannotTellGivesASecondWithoutNumbers) {
 TEST(LiveSampler, SamplesUntilItIsStopped) {
   const SystemClock clock;
   std::atomic<int> points{0};
+  LiveSampling sampling(
+      clock, [](auto reply) { reply(LiveSample{}); }, [] { return HttpTotals{}; },
+      [&](std::string) {
+        ++points;
+        points.notify_all();
+      });
   LiveSampler sampler(
-      clock,
-      LiveSampling(
-          clock, [](auto reply) { reply(LiveSample{}); }, [] { return HttpTotals{}; },
-          [&](std::string) {
-            ++points;
-            points.notify_all();
-          }),
-      [] { return false; }, [] {}, 0);
+      clock, {[&] { sampling.tick(); }, [&] { return sampling.waiting(); }, [] { return false; }, [] {}}, 0);
   sampler.start();
   points.wait(0);
   sampler.stop();

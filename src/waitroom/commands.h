@@ -78,6 +78,11 @@ struct PutConcert {
   Actor actor{};
 };
 
+/// Upper bounds of the buckets in which waits are counted, in seconds; the last bucket has none.
+inline constexpr std::array<double, 14> kWaitBounds = {0.1, 0.5, 1,   2.5, 5,    10,   30,
+                                                       60,  120, 300, 600, 1800, 3600, 7200};
+using WaitCounts = std::array<std::uint32_t, kWaitBounds.size() + 1>;
+
 struct ConcertView {
   std::string concert_id;
   bool configured = false;  ///< by an operator; else it has the defaults
@@ -89,12 +94,22 @@ struct ConcertView {
   std::uint32_t entered = 0;                                                    ///< ever
   double entered_per_second = 0, admitted_per_second = 0, gone_per_second = 0;  ///< lately
   Micros oldest_wait_us = 0;
+  // Of some time: only what lies between two looks means anything, and not across a restart.
+  std::uint64_t all_entered = 0, all_admitted = 0, all_gone = 0;
+  WaitCounts waits{};  ///< of those who were admitted, from entering to READY
+};
+
+struct ListConcerts {
+  std::uint32_t limit = 100;  ///< 1 to limits::kMaxPage
+  std::string cursor{};       ///< empty: from the start; else next_cursor of the page before
+};
+struct ConcertPage {
+  std::vector<ConcertView> items;  ///< the newest first
+  std::string next_cursor;         ///< empty: this was the last page. A page may be short and have a next
 };
 
 struct Metrics {
-  /// Upper bounds of the histograms in seconds; the last bucket has none.
-  static constexpr std::array<double, 14> kWaitBounds = {0.1, 0.5, 1,   2.5, 5,    10,   30,
-                                                         60,  120, 300, 600, 1800, 3600, 7200};
+  /// As kWaitBounds, for the time from activation to the end.
   static constexpr std::array<double, 10> kUsageBounds = {1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
   template <std::size_t n>
   struct Histogram {

@@ -177,6 +177,12 @@ void EmbeddedService::get_concert(std::string concert_id, Reply<ConcertView> rep
   });
 }
 
+void EmbeddedService::list_concerts(ListConcerts query, Reply<ConcertPage> reply) {
+  read<ConcertPage>(std::move(reply), [query = std::move(query)](Machine& machine, Timestamp now) {
+    return machine.concerts(query, now);
+  });
+}
+
 void EmbeddedService::take_key(std::uint8_t key, Actor actor, Reply<Ok> reply) {
   change<Ok>(
       std::move(reply),
@@ -274,7 +280,7 @@ void EmbeddedService::count(const Event& event) {
   if (const auto* entered = std::get_if<Entered>(&event)) {
     ++counters(entered->ticket.concert).entered;
   } else if (const auto* activated = std::get_if<Activated>(&event)) {
-    observe(Metrics::kWaitBounds, metrics_.activation_wait,
+    observe(kWaitBounds, metrics_.activation_wait,
             activated->at - state_.machine.entered_at(activated->ticket));
   } else if (const auto* left = std::get_if<Left>(&event)) {
     count_gone(left->ticket, left->at, &Metrics::Concert::left);

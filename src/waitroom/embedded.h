@@ -56,6 +56,7 @@ class EmbeddedService final : public Service, public journal::Resident {
   void lottery(std::string concert_id, Reply<LotteryView>) override;
   void put_concert(PutConcert, Reply<ConcertView>) override;
   void get_concert(std::string concert_id, Reply<ConcertView>) override;
+  void list_concerts(ListConcerts, Reply<ConcertPage>) override;
   void take_key(std::uint8_t key, Actor, Reply<Ok>) override;
   void metrics(Reply<Metrics>) override;
   bool accepting() const override { return engine_->accepting(); }

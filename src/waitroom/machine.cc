@@ -5,6 +5,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
+#include <string>
 
 #include "base/rfc3339.h"
 #include "waitroom/machine_state.h"
@@ -218,33 +220,60 @@ Result<LotteryView> Machine::lottery(std::string_view concert_id) const {
   return view;
 }
 
+ConcertView MachineState::view(const Concert& c, Timestamp now, std::uint32_t& to_look_at) const {
+  ConcertView view;
+  view.concert_id = c.id;
+  view.configured = c.configured;
+  view.settings = c.settings;
+  view.draw = c.draw;
+  view.order_ready = c.draw == DrawState::kDrawn && c.drawing == nullptr;
+  view.waiting = c.waiting;
+  view.absent = c.line.count() - c.present.count();
+  view.ready = c.ready;
+  view.active = c.active;
+  view.entered = c.tickets.last();
+  view.entered_per_second = c.entered.per_second(now);
+  view.admitted_per_second = c.admitted.per_second(now);
+  view.gone_per_second = c.went.per_second(now);
+  view.all_entered = c.entered.total();
+  view.all_admitted = c.admitted.total();
+  view.all_gone = c.went.total();
+  view.waits = c.waits;
+  std::uint32_t number = c.oldest;
+  for (; c.waiting > 0 && to_look_at > 0 && number <= c.tickets.last(); --to_look_at, ++number) {
+    const Ticket* t = c.tickets.find(number);
+    if (t == nullptr || t->status != TicketStatus::kWaiting) continue;
+    view.oldest_wait_us = now - Timestamp{t->entered_at_us};
+    break;
+  }
+  return view;
+}
+
 Result<ConcertView> Machine::concert(std::string_view concert_id, Timestamp now) const {
   const Concert* c = state_->find_concert(concert_id);
   if (c == nullptr) return unknown_concert();
-  ConcertView view;
-  view.concert_id = c->id;
-  view.configured = c->configured;
-  view.settings = c->settings;
-  view.draw = c->draw;
-  view.order_ready = c->draw == DrawState::kDrawn && c->drawing == nullptr;
-  view.waiting = c->waiting;
-  view.absent = c->line.count() - c->present.count();
-  view.ready = c->ready;
-  view.active = c->active;
-  view.entered = c->tickets.last();
-  view.entered_per_second = c->entered.per_second(now);
-  view.admitted_per_second = c->admitted.per_second(now);
-  view.gone_per_second = c->went.per_second(now);
-  if (c->waiting > 0) {
-    std::uint32_t number = c->oldest;
-    for (std::uint32_t i = 0; i < kMaxOldestScan && number <= c->tickets.last(); ++i, ++number) {
-      const Ticket* t = c->tickets.find(number);
-      if (t == nullptr || t->status != TicketStatus::kWaiting) continue;
-      view.oldest_wait_us = now - Timestamp{t->entered_at_us};
-      break;
-    }
+  std::uint32_t to_look_at = kMaxOldestScan;
+  return state_->view(*c, now, to_look_at);
+}
+
+Result<ConcertPage> Machine::concerts(const ListConcerts& query, Timestamp now) const {
+  const auto& all = state_->concerts;
+  std::size_t below = all.size();  // concerts are never taken out of the vector, so a place in it is a cursor
+  const char* const text_end = query.cursor.data() + query.cursor.size();
+  const auto [end, failed] = std::from_chars(query.cursor.data(), text_end, below);
+  if (!query.cursor.empty() &&
+      (failed != std::errc() || end != text_end || below == 0 || below > all.size())) {
+    return invalid_argument("cursor is not one that this list has given");
   }
-  return view;
+  ConcertPage page;
+  const std::size_t limit = std::min<std::size_t>(query.limit, limits::kMaxPage);
+  std::uint32_t to_look_at = kMaxOldestScan;
+  for (std::size_t looked_at = 0; below > 0 && page.items.size() < limit && looked_at < limits::kMaxPageScan;
+       ++looked_at) {
+    if (const Concert* c = all[--below].get()) page.items.push_back(state_->view(*c, now, to_look_at));
+  }
+  if (below > 0) page.next_cursor = std::to_string(below);
+  return page;
 }
 
 std::uint8_t Machine::key() const { return state_->signing_key; }

@@ -89,6 +89,8 @@ class Machine {
   /// not_found: nobody has named it, or nobody has set it up as one.
   Result<LotteryView> lottery(std::string_view concert_id) const;
   Result<ConcertView> concert(std::string_view concert_id, Timestamp now) const;
+  /// invalid_argument: not a cursor of this list.
+  Result<ConcertPage> concerts(const ListConcerts&, Timestamp now) const;
   std::uint8_t key() const;  ///< that signs new tokens; 0: none yet
   std::size_t tickets() const;
   struct Sizes {

@@ -88,6 +88,7 @@ class Evolver {
         become(c, ref, ticket, TicketStatus::kReady, e.until);
         c.pay(e.at, 1);
         c.admitted.add(e.at);
+        ++c.waits[0];
       } else {
         if (c.draw != DrawState::kGathering) s_.put_in_line(c, ticket, ref.number);
         s_.watch(ref, e.at + limits::kAbsentAfter);
@@ -102,7 +103,10 @@ class Evolver {
     // While a draw is worked on nobody is let in, but a replay has done nothing of it yet.
     while (c.drawing != nullptr) s_.advance_draw(e.concert, limits::kDrawPerTick);
     rehashed(e.concert, [&] {
-      for (const std::uint32_t number : e.numbers) change({e.concert, number}, TicketStatus::kReady, e.until);
+      for (const std::uint32_t number : e.numbers) {
+        change({e.concert, number}, TicketStatus::kReady, e.until);
+        ++c.waits[wait_bucket(e.at - Timestamp{c.tickets.at(number).entered_at_us})];
+      }
       c.pay(e.at, e.numbers.size());
       c.admitted.add(e.at, static_cast<std::uint32_t>(e.numbers.size()));
     });

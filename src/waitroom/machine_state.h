@@ -26,6 +26,12 @@ namespace spillway::waitroom {
 
 inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
+inline std::size_t wait_bucket(Micros wait_us) {
+  const double seconds = static_cast<double>(wait_us) / kSecond;
+  return static_cast<std::size_t>(std::lower_bound(kWaitBounds.begin(), kWaitBounds.end(), seconds) -
+                                  kWaitBounds.begin());
+}
+
 /// One concert and its line.
 struct Concert {
   std::string id;
@@ -46,6 +52,7 @@ struct Concert {
   std::vector<std::uint32_t> drawn;  ///< numbers by place, from place 1 on
   std::uint32_t oldest = 1;          ///< nobody before this number is WAITING
   RateMeter entered, admitted, went;
+  WaitCounts waits{};
   std::int64_t admit_key = kNever;  ///< its key in MachineState::admissions
   std::int64_t idle_key = 0;        ///< in MachineState::idle
 
@@ -141,6 +148,8 @@ struct MachineState {
   People& part_of(const PersonKey& key) { return people[key.high % kPeopleParts]; }
   const People& part_of(const PersonKey& key) const { return people[key.high % kPeopleParts]; }
 
+  /// `to_look_at`: tickets that may be looked at for the oldest wait; what was is taken off.
+  ConcertView view(const Concert&, Timestamp now, std::uint32_t& to_look_at) const;
   Concert* find_concert(std::string_view id) const {
     const auto found = concert_index.find(id);
     return found == concert_index.end() ? nullptr : concerts[found->second].get();

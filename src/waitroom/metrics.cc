@@ -48,8 +48,8 @@ void append_metrics(std::string& out, const Metrics& metrics) {
   for (const Metrics::Concert& c : metrics.concerts) {
     fmt::format_to(to, "queue_active_size{{concert_id=\"{}\"}} {}\n", c.concert_id, c.occupied);
   }
-  append_histogram(out, "activation_wait_time_seconds", "Time from entering to activation.",
-                   Metrics::kWaitBounds, metrics.activation_wait);
+  append_histogram(out, "activation_wait_time_seconds", "Time from entering to activation.", kWaitBounds,
+                   metrics.activation_wait);
   append_histogram(out, "active_usage_time_seconds", "Time from activation to the end.",
                    Metrics::kUsageBounds, metrics.active_usage);
 }

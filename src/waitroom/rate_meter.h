@@ -17,7 +17,10 @@ class RateMeter {
     for (std::int64_t s = std::max(newest_ + 1, slot - kSlots + 1); s <= slot; ++s) count(s) = 0;
     newest_ = std::max(newest_, slot);
     count(slot) += times;
+    total_ += times;
   }
+  /// Since this was made: only what lies between two looks means anything.
+  std::uint64_t total() const { return total_; }
   double per_second(Timestamp now) const {
     const std::int64_t slot = now.us / kSlot;
     std::uint64_t sum = 0;
@@ -37,6 +40,7 @@ class RateMeter {
   std::array<std::uint32_t, kSlots> counts_{};
   std::int64_t newest_ = 0;
   std::int64_t began_ = 0;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace spillway::waitroom

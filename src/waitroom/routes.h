@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include "base/clock.h"
 #include "http/server.h"
 #include "identity/gate.h"
@@ -21,6 +24,8 @@ struct RouteContext {
 };
 
 void add_routes(http::Router&, RouteContext);
+/// In one word, what an operator should know of the line: OK, PAUSED, GATHERING, DRAWING or FULL.
+std::string_view health(const ConcertView&, Timestamp now);
 /// Appends this service's part of `/metrics`.
 void append_metrics(std::string& out, const Metrics&);
 

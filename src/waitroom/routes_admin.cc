@@ -1,6 +1,7 @@
 #include <memory>
 
 #include "base/json_reader.h"
+#include "http/query_number.h"
 #include "waitroom/routes_shared.h"
 
 #include <sodium.h>
@@ -13,35 +14,30 @@ using http::Method;
 using http::Request;
 using http::Response;
 
-/// In one word, what an operator should know of the line.
-std::string_view health(const ConcertView& concert, Timestamp now) {
+void append_concert(JsonWriter& json, const ConcertView& concert, Timestamp now) {
   const Settings& s = concert.settings;
-  if (s.mode == Mode::kPaused) return "PAUSED";
-  if (s.mode != Mode::kOpen && s.opens_at > now) return "GATHERING";
-  if (concert.draw == DrawState::kDrawn && !concert.order_ready) return "DRAWING";
-  if (concert.waiting > 0 && concert.ready + concert.active >= s.max_active) return "FULL";
-  return "OK";
+  json.member("concertId", concert.concert_id).member("configured", concert.configured);
+  json.member("health", health(concert, now));
+  json.key("sizes").open_object().member("waiting", concert.waiting).member("absent", concert.absent);
+  json.member("ready", concert.ready).member("active", concert.active);
+  json.member("entered", concert.entered).close_object();
+  json.key("ratesPerSecond").open_object().member("entered", concert.entered_per_second);
+  json.member("admitted", concert.admitted_per_second).member("gone", concert.gone_per_second).close_object();
+  json.member("oldestWaitSeconds", static_cast<double>(concert.oldest_wait_us) / kSecond);
+  json.key("settings").open_object().member("maxActive", s.max_active);
+  if (s.admit_per_second != 0) json.member("admitPerSecond", s.admit_per_second);
+  json.member("readySeconds", s.ready_us / kSecond).member("activeSeconds", s.active_us / kSecond);
+  json.member("idleExtends", s.idle_extends).member("mode", name(s.mode));
+  if (s.opens_at) json.member("opensAt", s.opens_at);
+  json.close_object().member("lottery", name(concert.draw));
 }
 
 std::string concert_json(const ConcertView& concert, Timestamp now) {
   return data_json([&](JsonWriter& json) {
-    const Settings& s = concert.settings;
-    json.member("concertId", concert.concert_id).member("configured", concert.configured);
-    json.member("health", health(concert, now));
-    json.key("sizes").open_object().member("waiting", concert.waiting).member("absent", concert.absent);
-    json.member("ready", concert.ready).member("active", concert.active);
-    json.member("entered", concert.entered).close_object();
-    json.key("ratesPerSecond").open_object().member("entered", concert.entered_per_second);
-    json.member("admitted", concert.admitted_per_second)
-        .member("gone", concert.gone_per_second)
-        .close_object();
-    json.member("oldestWaitSeconds", static_cast<double>(concert.oldest_wait_us) / kSecond);
-    json.key("settings").open_object().member("maxActive", s.max_active);
-    if (s.admit_per_second != 0) json.member("admitPerSecond", s.admit_per_second);
-    json.member("readySeconds", s.ready_us / kSecond).member("activeSeconds", s.active_us / kSecond);
-    json.member("idleExtends", s.idle_extends).member("mode", name(s.mode));
-    if (s.opens_at) json.member("opensAt", s.opens_at);
-    json.close_object().member("lottery", name(concert.draw));
+    append_concert(json, concert, now);
+    json.key("waitBoundsSeconds").open_array();
+    for (const double bound : kWaitBounds) json.value(bound);
+    json.close_array();
   });
 }
 
@@ -95,6 +91,30 @@ void get_concert(const RouteContext& c, const Request& request, Exchange exchang
                         });
 }
 
+void list_concerts(const RouteContext& c, const Request& request, Exchange exchange) {
+  if (auto caller = c.gate.reader(request); !caller) return exchange.fail(caller.error());
+  ListConcerts query;
+  if (Status read = http::read_number<std::uint32_t>(request, "limit", 1, limits::kMaxPage, query.limit);
+      !read) {
+    return exchange.fail(read.error());
+  }
+  query.cursor = request.query("cursor").value_or("");
+  c.service.list_concerts(std::move(query),
+                          [&c, exchange = std::move(exchange)](Result<ConcertPage> page) mutable {
+                            if (!page) return exchange.fail(page.error());
+                            exchange.reply(data_response(data_json([&](JsonWriter& json) {
+                              json.key("items").open_array();
+                              for (const ConcertView& concert : page->items) {
+                                json.open_object();
+                                append_concert(json, concert, c.clock.wall());
+                                json.close_object();
+                              }
+                              json.close_array();
+                              if (!page->next_cursor.empty()) json.member("nextCursor", page->next_cursor);
+                            })));
+                          });
+}
+
 std::string keys_json(const RouteContext& c) {
   return data_json([&](JsonWriter& json) {
     json.key("keys").open_array();
@@ -127,6 +147,15 @@ void rotate_keys(const RouteContext& c, const Request& request, Exchange exchang
 
 }  // namespace
 
+std::string_view health(const ConcertView& concert, Timestamp now) {
+  const Settings& s = concert.settings;
+  if (s.mode == Mode::kPaused) return "PAUSED";
+  if (s.mode != Mode::kOpen && s.opens_at > now) return "GATHERING";
+  if (concert.draw == DrawState::kDrawn && !concert.order_ready) return "DRAWING";
+  if (concert.waiting > 0 && concert.ready + concert.active >= s.max_active) return "FULL";
+  return "OK";
+}
+
 void add_admin_routes(http::Router& router, const RouteContext& context) {
   auto shared = std::make_shared<const RouteContext>(context);
   const auto with = [&shared](auto handle) {
@@ -134,6 +163,7 @@ void add_admin_routes(http::Router& router, const RouteContext& context) {
       handle(*shared, request, std::move(exchange));
     };
   };
+  router.add(Method::kGet, "/admin/queues/waitroom", with(list_concerts));
   router.add(Method::kPut, "/admin/queues/waitroom/{concertId}", with(put_concert));
   router.add(Method::kGet, "/admin/queues/waitroom/{concertId}", with(get_concert));
   router.add(Method::kGet, "/admin/queues/waitroom-keys", with(get_keys));

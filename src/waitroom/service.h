@@ -41,6 +41,8 @@ class Service {
   virtual void put_concert(PutConcert, Reply<ConcertView>) = 0;
   /// not_found.
   virtual void get_concert(std::string concert_id, Reply<ConcertView>) = 0;
+  /// invalid_argument: not a cursor of this list.
+  virtual void list_concerts(ListConcerts, Reply<ConcertPage>) = 0;
   /// New tickets belong to this key from now on.
   virtual void take_key(std::uint8_t key, Actor, Reply<Ok>) = 0;
   virtual void metrics(Reply<Metrics>) = 0;

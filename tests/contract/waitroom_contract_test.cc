@@ -306,6 +306,59 @@ TEST_P(WaitroomContract, WhatIsGoneIsForgottenInTheEnd) {
   EXPECT_EQ(status(only.ref).error().code, ErrorCode::kTicketExpired);
 }
 
+TEST_P(WaitroomContract, TheListHasEveryConcertOnceTheNewestFirst) {
+  const auto list = [this](std::uint32_t limit, std::string cursor) {
+    return ask<ConcertPage>(loop_, [&](auto reply) {
+      service().list_concerts({limit, cursor}, std::move(reply));
+    });
+  };
+  EXPECT_TRUE(list(10, "")->items.empty());
+  put_max(1);
+  enter("ann");
+  enter("ben");
+  ASSERT_TRUE(put({}, "D").ok());
+  ASSERT_TRUE(try_enter("ann", "nobody-configured-it").ok());
+  std::vector<ConcertView> all;
+  std::string cursor;
+  do {
+    const auto page = list(2, cursor);
+    ASSERT_TRUE(page.ok());
+    EXPECT_LE(page->items.size(), 2U);
+    all.insert(all.end(), page->items.begin(), page->items.end());
+    cursor = page->next_cursor;
+  } while (!cursor.empty());
+  ASSERT_EQ(all.size(), 3U);
+  EXPECT_EQ(all[0].concert_id, "nobody-configured-it");
+  EXPECT_FALSE(all[0].configured);
+  EXPECT_EQ(all[1].concert_id, "D");
+  EXPECT_EQ(all[2].concert_id, "C");
+  EXPECT_EQ(all[2].waiting, 1U);
+  EXPECT_EQ(all[2].ready, 1U);
+  EXPECT_EQ(all[2].settings.max_active, 1U);
+  for (const char* wrong : {"x", "0", "4", "1x", "-1"}) {
+    EXPECT_EQ(list(2, wrong).error().code, ErrorCode::kInvalidArgument) << wrong;
+  }
+}
+
+TEST_P(WaitroomContract, WhatIsCountedBetweenTwoLooks) {
+  put_max(1);
+  const TicketRef first = enter("ann").ref;
+  const TicketRef second = enter("ben").ref;
+  const ConcertView before = concert();
+  engine_->advance(20 * kSecond);  // ben waits
+  EXPECT_TRUE(status(second).ok());
+  enter("cid");
+  EXPECT_TRUE(leave(first).ok());
+  const ConcertView after = concert();
+  EXPECT_EQ(after.all_entered - before.all_entered, 1U);
+  EXPECT_EQ(after.all_admitted - before.all_admitted, 1U);
+  EXPECT_EQ(after.all_gone - before.all_gone, 1U);
+  for (std::size_t i = 0; i < after.waits.size(); ++i) {
+    const bool his = i < kWaitBounds.size() && kWaitBounds[i] == 30;
+    EXPECT_EQ(after.waits[i] - before.waits[i], his ? 1U : 0U) << i;
+  }
+}
+
 TEST_P(WaitroomContract, NewTicketsBelongToTheNewKey) {
   put_max(0);
   const TicketView before = enter("ann");

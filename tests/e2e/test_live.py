@@ -1,4 +1,4 @@
-"""GET /admin/live: the series of the last minutes, and a point a second."""
+"""GET /admin/live, and that of a line: the series of the last minutes, and a point a second."""
 
 import json
 import time
@@ -15,8 +15,8 @@ MEMBERS = {"at", "accepted", "duplicate", "refused", "finished", "visible", "inF
 class Live:
     """A listener: what it was sent, in order."""
 
-    def __init__(self, server, token=ADMIN_TOKEN):
-        self.response, self.events = server.http().stream("/admin/live", token=token)
+    def __init__(self, server, token=ADMIN_TOKEN, path="/admin/live"):
+        self.response, self.events = server.http().stream(path, token=token)
         assert self.response.status == 200, self.response
         self.history = []
         while True:
@@ -154,3 +154,96 @@ def test_a_listener_does_not_hold_up_the_end(make_server, how):
     for event in live.events:
         assert event["event"] == "point"
     assert server.wait() == 0, server.errors()
+
+
+# ---- A line -------------------------------------------------------------------------------------------------------
+
+LINE_MEMBERS = {"at", "health", "mode", "maxActive", "waiting", "absent", "ready", "active", "oldestWaitSeconds",
+                "entered", "admitted", "gone", "waits"}
+
+
+def line_path(concert):
+    return f"/admin/queues/waitroom/{concert}/live"
+
+
+def put_line(api, concert, **settings):
+    response = api.admin("PUT", f"/admin/queues/waitroom/{concert}", json=settings)
+    assert response.status in (200, 201), response
+    return response.json()["data"]
+
+
+def enter_line(api, concert, user):
+    response = api.http.post("/api/v1/queue/enter", json={"concertId": concert, "userId": user})
+    assert response.status == 200, response
+    return response.json()["data"]
+
+
+def test_a_line_is_shown_second_by_second_to_everybody(make_server):
+    server = make_server().start()
+    api = Api(server)
+    bounds = put_line(api, "CON", maxActive=2)["waitBoundsSeconds"]
+    live = Live(server, path=line_path("CON"))
+    live.points_until(lambda points: points and points[-1]["entered"] is not None)  # from here on counts are known
+    tokens = [enter_line(api, "CON", f"u{i}")["token"] for i in range(5)]
+    points = live.points_until(lambda points: total(points, "entered") >= 5)
+    assert (points[-1]["waiting"], points[-1]["ready"], points[-1]["active"]) == (3, 2, 0)
+    assert points[-1]["health"] == "FULL"
+    assert total(points, "admitted") == 2
+    assert api.http.request("DELETE", "/api/v1/queue/token", headers={"X-Queue-Token": tokens[0]}).status == 200
+    points += live.points_until(lambda points: total(points, "gone") >= 1)
+    put_line(api, "CON", maxActive=4, mode="paused")
+    points += live.points_until(lambda points: points and points[-1]["health"] == "PAUSED")
+    assert (points[-1]["mode"], points[-1]["maxActive"]) == ("paused", 4)
+    assert total(points, "entered") == 5 and total(points, "gone") == 1
+    assert total(points, "admitted") == 3, "one in place of the one who left, nobody while paused"
+    waits = [sum(counts) for counts in zip(*(point["waits"] for point in points))]
+    assert len(waits) == len(bounds) + 1
+    assert sum(waits) == 3 and waits[0] >= 2, "two came in at once"
+    for point in live.history + points:
+        assert set(point) == LINE_MEMBERS
+    shown = {point["at"]: point for point in Live(server, path=line_path("CON")).history}
+    for point in points:
+        assert shown[point["at"]] == point, "a fresh page shows what others have seen"
+
+
+def test_the_busiest_lines_are_kept_and_a_watched_one_stays(make_server):
+    places = 16  # limits::kLiveConcerts
+    server = make_server().start()
+    api = Api(server)
+    put_line(api, "WATCHED", maxActive=1)
+    watched = Live(server, path=line_path("WATCHED"))
+    for i in range(places):
+        for j in range(i + 1):
+            enter_line(api, f"C{i}", f"u{j}")
+    for _ in range(4):  # the server looks once a second for who is busy
+        watched.point()
+    for i in range(1, places):  # one more concert than there are places: C0 has the fewest people
+        assert Live(server, path=line_path(f"C{i}")).history, i
+    assert watched.point()["waiting"] == 0, "who is watched keeps the place, however few people there are"
+
+
+def test_whose_line_nobody_may_watch(server, api):
+    put_line(api, "CON", maxActive=1)
+    assert_problem(api.http.get(line_path("CON")), 401, "unauthenticated")
+    assert_problem(api.http.get(line_path("CON"), token=api.login("somebody")), 403, "forbidden")
+    assert_problem(api.admin("GET", line_path("nobody-named-it")), 404, "not_found")
+
+
+def test_the_list_of_lines(make_server):
+    api = Api(make_server().start())
+    listed = "/admin/queues/waitroom"
+    assert api.admin("GET", listed).json()["data"] == {"items": []}
+    for i in range(5):
+        put_line(api, f"C{i}", maxActive=i)
+    found, cursor = [], ""
+    while True:
+        page = api.admin("GET", f"{listed}?limit=2{cursor}").json()["data"]
+        assert len(page["items"]) <= 2
+        found += page["items"]
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    shown = [(item["concertId"], item["settings"]["maxActive"]) for item in found]
+    assert shown == [(f"C{i}", i) for i in range(4, -1, -1)]
+    assert_problem(api.admin("GET", f"{listed}?limit=0"), 400, "invalid_argument", names="limit")
+    assert_problem(api.admin("GET", f"{listed}?cursor=x"), 400, "invalid_argument", names="cursor")

@@ -61,6 +61,8 @@ ROUTES = {
     "GET /api/v1/queue/receipt": (EVERYBODY, None),
     "GET /api/v1/queue/lottery/{concertId}": (EVERYBODY, None),
     "GET /api/v1/queue/keys": (EVERYBODY, None),
+    "GET /admin/queues/waitroom": (READERS, 403),
+    "GET /admin/queues/waitroom/{concertId}/live": (READERS, 403),
     "PUT /admin/queues/waitroom/{concertId}": (ADMINS, 403),
     "GET /admin/queues/waitroom/{concertId}": (READERS, 403),
     "GET /admin/queues/waitroom-keys": (READERS, 403),
@@ -93,7 +95,8 @@ BODIES = {
     "POST /admin/webhooks/redeliver": {"eventId": "EVT"},
 }
 QUERIES = {"GET /admin/requests": "?userId=owner-1"}
-STREAMS = ("GET /admin/live", "GET /api/v1/queue/stream")  # have no end
+STREAMS = ("GET /admin/live", "GET /admin/queues/waitroom/{concertId}/live",
+           "GET /api/v1/queue/stream")  # have no end
 ABSENT = ("GET /admin/queues/participations/dead-letters/{requestId}",
           "GET /admin/queues/participations/dead-letters/redrive",
           "POST /admin/queues/participations/dead-letters/redrive/stop")  # whoever may learns that there is none
