@@ -102,12 +102,12 @@ export interface Point {
 
 export type LiveState = 'connecting' | 'live' | 'lost' | 'absent';
 
-/** GET /admin/live, read with fetch because EventSource cannot carry the token. Comes again by itself, with growing
+/** GET /admin/live, or another stream of that kind, read with fetch because EventSource cannot carry the token. Comes again by itself, with growing
     pauses; says `lost` as soon as no point has come for kQuietMs, so that nobody looks at an old number unknowingly.
     In a tab that nobody sees it rests, because a browser has six connections to a server and seven tabs would hang;
     the server keeps what is missed meanwhile. */
-export class Live {
-  points: Point[] = [];
+export class Live<P extends { at: string } = Point> {
+  points: P[] = [];
   state: LiveState = 'connecting';
   lastAt = 0;
   private static readonly kKeep = 900;
@@ -128,7 +128,10 @@ export class Live {
     else if (this.resting) this.again();
   };
 
-  constructor(private readonly changed: () => void) {
+  constructor(
+    private readonly changed: () => void,
+    private readonly path = '/admin/live',
+  ) {
     document.addEventListener('visibilitychange', this.seen);
     queueMicrotask(() => {
       if (!this.over) void this.connect();
@@ -174,7 +177,7 @@ export class Live {
     const { signal } = this.abort;
     this.become(this.failures ? 'lost' : 'connecting');
     try {
-      const response = await fetch('/admin/live', {
+      const response = await fetch(this.path, {
         headers: { Authorization: `Bearer ${session.token}` },
         cache: 'no-store',
         signal,

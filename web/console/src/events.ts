@@ -3,9 +3,12 @@ import { h, fill, type View } from './dom';
 import { t, number } from './i18n';
 import {
   actionButton,
+  asNumber,
   badge,
   field,
+  forInput,
   formDialog,
+  fromInput,
   moment,
   notice,
   pages,
@@ -48,13 +51,6 @@ export function capacityBar(event: EventItem): HTMLElement {
       gone ? t('soldOut') : t('remaining', { n: number(event.capacityRemaining) }),
     ),
   );
-}
-
-const pad = (n: number): string => String(n).padStart(2, '0');
-function forInput(iso: string | undefined): string {
-  if (!iso) return '';
-  const d = new Date(iso);
-  return `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}T${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
 }
 
 /** `full`: the server knows webhooks and kinds of work. */
@@ -120,16 +116,9 @@ function edit(event: EventItem | null, full: boolean, done: () => void): void {
   formDialog(event ? t('changeTitle', { id: event.eventId }) : t('createTitle'), all, async () => {
     const places = capacity.input.value.trim();
     const body: Record<string, unknown> = { title: title.input.value, policy: 'FIRST_COME' };
-    if (places) body.capacityTotal = Number.isFinite(Number(places)) ? Number(places) : places; // the server says what is wrong with it
-    // A second is all that the field holds: an unchanged time stays as it was, to the microsecond.
-    const time = (input: { value: string }, before: string | undefined): string | undefined =>
-      input.value === forInput(before)
-        ? before
-        : input.value
-          ? new Date(input.value).toISOString()
-          : undefined;
-    const opensAt = time(opens.input, event?.opensAt);
-    const closesAt = time(closes.input, event?.closesAt);
+    if (places) body.capacityTotal = asNumber(places);
+    const opensAt = fromInput(opens.input, event?.opensAt);
+    const closesAt = fromInput(closes.input, event?.closesAt);
     if (opensAt) body.opensAt = opensAt;
     if (closesAt) body.closesAt = closesAt;
     if (full) {

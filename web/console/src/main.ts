@@ -10,6 +10,8 @@ import { requests, story } from './requests';
 import { signIn, whoAmI } from './signin';
 import { notice, say, words, type Me } from './ui';
 import { users } from './users';
+import { waitingRoom } from './waitingroom';
+import { waitingRooms } from './waitingrooms';
 
 const kThemes = ['auto', 'light', 'dark'] as const;
 type Theme = (typeof kThemes)[number];
@@ -31,6 +33,7 @@ async function look(): Promise<Set<string>> {
     ['events', '/admin/events?limit=1'],
     ['requests', '/admin/requests?limit=1&userId=-'],
     ['dead-letters', '/admin/queues/participations/dead-letters?limit=1'],
+    ['waiting-rooms', '/admin/queues/waitroom?limit=1'],
     ['audit', '/admin/audit?limit=1'],
     ['users', '/admin/users?limit=1'],
   ];
@@ -139,6 +142,7 @@ function show(who: Me): View {
   if (name === 'events') return events(who, offers);
   if (name === 'requests') return rest ? story(rest) : requests(filters, offers);
   if (name === 'dead-letters' && offers.has(name)) return deadLetters(who, filters);
+  if (name === 'waiting-rooms' && offers.has(name)) return rest ? waitingRoom(who, rest) : waitingRooms(who);
   if (name === 'audit' && offers.has(name)) return audit(filters);
   if (name === 'users' && offers.has(name)) return users(who, filters);
   if (name === 'overview') return overview(who);
@@ -163,6 +167,7 @@ function draw(): void {
     ['events', t('events')],
     ['requests', t('requests')],
     ['dead-letters', t('deadLetters')],
+    ['waiting-rooms', t('waitingRooms')],
     ['audit', t('audit')],
     ['users', t('users')],
   ];

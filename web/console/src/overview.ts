@@ -1,6 +1,7 @@
 import { Live, api, ApiError, type Point } from './api';
 import { Chart } from './chart';
 import { h, fill, type View } from './dom';
+import { Figure, liveBanner, shown } from './figures';
 import { t, number, span } from './i18n';
 import { actionButton, badge, confirm, empty, notice, say, words, type Me } from './ui';
 import { capacityBar, type EventItem } from './events';
@@ -14,28 +15,6 @@ interface Queue {
   workers: { running: number; paused: number };
 }
 
-class Figure {
-  readonly element: HTMLElement;
-  private readonly value = h('strong', null, '–');
-  private readonly note = h('small');
-  constructor(name: string, label: string) {
-    this.element = h(
-      'div',
-      { class: 'figure', 'data-figure': name },
-      h('span', null, label),
-      this.value,
-      this.note,
-    );
-  }
-  set(text: string, note = '', kind = ''): void {
-    if (this.value.textContent !== text) this.value.textContent = text;
-    this.note.textContent = note;
-    this.element.className = `figure ${kind}`;
-  }
-}
-
-const shown = (value: number | null | undefined): string =>
-  value === null || value === undefined ? '–' : number(value);
 const sum = (...values: (number | null)[]): number | null =>
   values.every((v) => v === null) ? null : values.reduce<number>((all, v) => all + (v ?? 0), 0);
 const decided = (p: Point): number | null =>
@@ -69,7 +48,6 @@ export function overview(me: Me): View {
     ],
     'seconds',
   );
-  const banner = h('div', { class: 'live', role: 'status' });
   const workers = h('div', { class: 'workers', role: 'status' });
   const capacities = h('section', { class: 'card' });
   let queue: Queue | null = null;
@@ -164,25 +142,6 @@ export function overview(me: Me): View {
     latency.set([at, live.points.map((one) => one.latency.p50), live.points.map((one) => one.latency.p99)]);
   }
 
-  function drawBanner(): void {
-    const gone = (Date.now() - live.lastAt) / 1000;
-    banner.dataset.state = live.state;
-    element.classList.toggle('stale', live.state === 'lost');
-    if (live.state === 'lost') {
-      const text = live.lastAt ? t('lost', { ago: span(Math.max(1, Math.floor(gone))) }) : t('lostNow');
-      if (banner.querySelector('button')) banner.firstChild!.textContent = text;
-      else fill(banner, text, ' ', h('button', { type: 'button', onclick: () => live.again() }, t('again')));
-    } else {
-      const text =
-        live.state === 'live'
-          ? `${t('live')} · ${t('last15')}`
-          : live.state === 'absent'
-            ? t('liveAbsent')
-            : t('connecting');
-      if (banner.textContent !== text) fill(banner, text);
-    }
-  }
-
   async function readQueue(): Promise<void> {
     try {
       queue = await api<Queue>('GET', '/admin/queues/participations');
@@ -222,10 +181,11 @@ export function overview(me: Me): View {
     }
   }
 
+  const banner = liveBanner();
   const element = h(
     'div',
     { class: 'overview' },
-    h('div', { class: 'headline' }, h('h1', null, t('overview')), banner, workers),
+    h('div', { class: 'headline' }, h('h1', null, t('overview')), banner.element, workers),
     h(
       'div',
       { class: 'figures' },
@@ -248,16 +208,15 @@ export function overview(me: Me): View {
     }
     worked = now;
     drawNumbers();
-    drawBanner();
+    banner.draw(live);
   });
-  const clock = window.setInterval(drawBanner, 1000); // so that "lost 12 s ago" counts on
-  drawBanner();
+  banner.draw(live);
   void readQueue();
   void readCapacities();
   return {
     element,
     close: () => {
-      clearInterval(clock);
+      banner.close();
       live.close();
       for (const chart of [depth, rates, latency]) chart.close();
     },

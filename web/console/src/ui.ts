@@ -96,6 +96,25 @@ export function field(
   };
 }
 
+const pad = (n: number): string => String(n).padStart(2, '0');
+/** A moment as a field of the type datetime-local has it. */
+export function forInput(iso: string | undefined): string {
+  if (!iso) return '';
+  const d = new Date(iso);
+  return `${d.getFullYear()}-${pad(d.getMonth() + 1)}-${pad(d.getDate())}T${pad(d.getHours())}:${pad(d.getMinutes())}:${pad(d.getSeconds())}`;
+}
+
+/** A second is all that the field holds: an unchanged time stays as it was, to the microsecond. */
+export function fromInput(input: { value: string }, before: string | undefined): string | undefined {
+  if (!input.value) return undefined;
+  const typed = new Date(input.value); // the browser leaves out seconds that are zero, so no comparing of text
+  const same = before && typed.getTime() === Math.floor(Date.parse(before) / 1000) * 1000;
+  return same ? before : typed.toISOString();
+}
+/** What was typed as a number; what is none goes to the server, which says what is wrong with it. */
+export const asNumber = (text: string): number | string =>
+  Number.isFinite(Number(text)) ? Number(text) : text;
+
 /** Shows the server's refusal at the field that its text names, else above the form. */
 export function showProblem(all: Field[], top: HTMLElement, error: unknown): void {
   const detail = error instanceof ApiError ? error.detail : '';
