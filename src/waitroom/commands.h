@@ -121,6 +121,9 @@ struct Metrics {
     std::uint64_t entered = 0;
     std::uint64_t left = 0, not_activated = 0, idle = 0, too_old = 0;
     std::uint64_t waiting = 0, occupied = 0;
+    // Of those with a label of their own.
+    std::uint64_t present = 0, max_active = 0, admitted = 0;
+    bool paused = false, admitting = false;
   };
   std::vector<Concert> concerts;
   Histogram<kWaitBounds.size()> activation_wait;

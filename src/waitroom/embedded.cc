@@ -199,14 +199,20 @@ void EmbeddedService::take_key(std::uint8_t key, Actor actor, Reply<Ok> reply) {
 }
 
 void EmbeddedService::metrics(Reply<Metrics> reply) {
-  read<Metrics>(std::move(reply), [this](Machine& machine, Timestamp) {
+  read<Metrics>(std::move(reply), [this](Machine& machine, Timestamp now) {
     Metrics metrics = metrics_;
     if (metrics.concerts.empty()) metrics.concerts.push_back({.concert_id = "other"});
     std::uint64_t waiting = 0, occupied = 0;
     for (const auto& [concert, place] : labelled_) {
-      const Machine::Sizes sizes = machine.sizes(concert);
-      metrics.concerts[place].waiting += sizes.waiting;
-      metrics.concerts[place].occupied += sizes.occupied;
+      const Machine::Sizes sizes = machine.sizes(concert, now);
+      Metrics::Concert& told = metrics.concerts[place];
+      told.waiting += sizes.waiting;
+      told.occupied += sizes.occupied;
+      told.present += sizes.present;
+      told.max_active += sizes.max_active;
+      told.admitted += sizes.admitted;
+      told.paused = told.paused || sizes.paused;
+      told.admitting = told.admitting || sizes.admitting;
       waiting += sizes.waiting;
       occupied += sizes.occupied;
     }

@@ -282,9 +282,19 @@ std::uint64_t Machine::waiting() const { return state_->waiting; }
 std::uint64_t Machine::occupied() const { return state_->occupied; }
 bool Machine::drawing() const { return !state_->drawing.empty(); }
 
-Machine::Sizes Machine::sizes(std::uint32_t concert) const {
+Machine::Sizes Machine::sizes(std::uint32_t concert, Timestamp now) const {
   const Concert* c = state_->concert_at(concert);
-  return c == nullptr ? Sizes{} : Sizes{c->waiting, c->occupied()};
+  if (c == nullptr) return {};
+  Sizes sizes;
+  sizes.waiting = c->waiting;
+  sizes.present = c->present.count();
+  sizes.occupied = c->occupied();
+  sizes.max_active = c->settings.max_active;
+  sizes.admitted = c->admitted.total();
+  sizes.paused = c->settings.mode == Mode::kPaused;
+  sizes.admitting =
+      !sizes.paused && c->opened(now) && c->draw != DrawState::kGathering && c->drawing == nullptr;
+  return sizes;
 }
 
 bool Machine::configured(std::uint32_t concert) const {

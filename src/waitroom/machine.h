@@ -94,10 +94,15 @@ class Machine {
   std::uint8_t key() const;  ///< that signs new tokens; 0: none yet
   std::size_t tickets() const;
   struct Sizes {
-    std::uint64_t waiting = 0, occupied = 0;  ///< occupied: READY and ACTIVE
+    std::uint64_t waiting = 0, present = 0;  ///< present: of the waiting, those who are not absent
+    std::uint64_t occupied = 0;              ///< READY and ACTIVE
+    std::uint64_t max_active = 0;
+    std::uint64_t admitted = 0;  ///< of some time, as in ConcertView
+    bool paused = false;
+    bool admitting = false;  ///< whoever waits is let in as there is room: open, not paused, drawn
   };
   /// Zero for a concert that is forgotten.
-  Sizes sizes(std::uint32_t concert) const;
+  Sizes sizes(std::uint32_t concert, Timestamp now) const;
   bool configured(std::uint32_t concert) const;
   std::uint64_t waiting() const;
   std::uint64_t occupied() const;

@@ -40,14 +40,29 @@ void append_metrics(std::string& out, const Metrics& metrics) {
                      reason, count);
     }
   }
-  append_metric_head(out, "queue_wait_size", "gauge", "People who wait.");
-  for (const Metrics::Concert& c : metrics.concerts) {
-    fmt::format_to(to, "queue_wait_size{{concert_id=\"{}\"}} {}\n", c.concert_id, c.waiting);
-  }
-  append_metric_head(out, "queue_active_size", "gauge", "People who are READY or ACTIVE.");
-  for (const Metrics::Concert& c : metrics.concerts) {
-    fmt::format_to(to, "queue_active_size{{concert_id=\"{}\"}} {}\n", c.concert_id, c.occupied);
-  }
+  const auto each = [&](std::string_view name, std::string_view kind, std::string_view help, bool other,
+                        auto value) {
+    append_metric_head(out, name, kind, help);
+    for (const Metrics::Concert& c : metrics.concerts) {
+      if (!other && &c == &metrics.concerts.front()) continue;
+      fmt::format_to(to, "{}{{concert_id=\"{}\"}} {}\n", name, c.concert_id, std::uint64_t{value(c)});
+    }
+  };
+  using C = Metrics::Concert;
+  each("queue_wait_size", "gauge", "People who wait.", true, [](const C& c) { return c.waiting; });
+  each("queue_active_size", "gauge", "People who are READY or ACTIVE.", true,
+       [](const C& c) { return c.occupied; });
+  // Of many concerts together these would mean nothing, so "other" has none.
+  each("spillway_waitroom_present_size", "gauge", "Of those who wait, those who have asked lately.", false,
+       [](const C& c) { return c.present; });
+  each("spillway_waitroom_max_active", "gauge", "The cap of READY and ACTIVE.", false,
+       [](const C& c) { return c.max_active; });
+  each("spillway_waitroom_admitted_total", "counter", "People who were let in.", false,
+       [](const C& c) { return c.admitted; });
+  each("spillway_waitroom_paused", "gauge", "1 while it is paused.", false,
+       [](const C& c) { return c.paused ? 1U : 0U; });
+  each("spillway_waitroom_admitting", "gauge", "1 while people are let in as there is room.", false,
+       [](const C& c) { return c.admitting ? 1U : 0U; });
   append_histogram(out, "activation_wait_time_seconds", "Time from entering to activation.", kWaitBounds,
                    metrics.activation_wait);
   append_histogram(out, "active_usage_time_seconds", "Time from activation to the end.",

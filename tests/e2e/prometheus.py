@@ -11,6 +11,16 @@ _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)
 _VALUE = re.compile(r"^([+-]?\d+(\.\d+)?([eE][+-]?\d+)?|[+-]Inf|NaN)$")
 
 
+_SELECTOR = re.compile(r"\b(up|(?:spillway|http_server|queue|activation_wait|active_usage)_\w+)"
+                       r"(?:\{((?:[^}\"]|\"[^\"]*\")*)\})?")
+
+
+def selectors(expr: str):
+    """(metric, labels) of each selector of an expression that asks for metrics of ours."""
+    for name, inside in _SELECTOR.findall(expr):
+        yield name, dict(re.findall(r'(\w+)\s*=~?\s*"([^"]*)"', inside))
+
+
 @dataclasses.dataclass
 class Sample:
     name: str

@@ -12,9 +12,20 @@ from documented import OPERATIONS
 from harness import ROOT, Api
 
 FOLDER = ROOT / "deploy/prometheus"
-RULES = FOLDER / "spillway-alerts.yml"
-TESTS = FOLDER / "spillway-alerts-test.yml"
-ALERTS = {rule["alert"]: rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]}
+FILES = sorted(set(FOLDER.glob("*.yml")) - set(FOLDER.glob("*-test.yml")))
+
+
+def rules_in(path):
+    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+
+
+ALERTS = {rule["alert"]: rule for path in FILES for rule in rules_in(path) if "alert" in rule}
+FILE_OF = {rule["alert"]: path for path in FILES for rule in rules_in(path) if "alert" in rule}
+assert len(ALERTS) == sum("alert" in rule for path in FILES for rule in rules_in(path)), "two alerts of one name"
+
+
+def cases_of(path):
+    return path.with_name(f"{path.stem}-test.yml")
 
 
 def promtool(*args, cwd=FOLDER):
@@ -23,10 +34,11 @@ def promtool(*args, cwd=FOLDER):
     return subprocess.run([program, *args], cwd=cwd, capture_output=True, text=True, timeout=120)
 
 
-def test_the_rules_are_sound_and_do_what_their_tests_say():
-    done = promtool("check", "rules", RULES.name)
-    assert done.returncode == 0 and f"{len(ALERTS)} rules found" in done.stdout, done
-    done = promtool("test", "rules", TESTS.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_rules_are_sound_and_do_what_their_tests_say(path):
+    done = promtool("check", "rules", path.name)
+    assert done.returncode == 0 and f"{len(rules_in(path))} rules found" in done.stdout, done
+    done = promtool("test", "rules", cases_of(path).name)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -35,27 +47,30 @@ def fires(case):
     return set(re.findall(r'alertname="(\w+)"', str(case.get("promql_expr_test", ""))))
 
 
-def test_every_alert_is_seen_firing_and_all_of_them_silent():
-    cases = yaml.safe_load(TESTS.read_text())["tests"]
-    assert set().union(*(fires(case) for case in cases)) == set(ALERTS)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_alert_is_seen_firing_and_all_of_them_silent(path):
+    cases = yaml.safe_load(cases_of(path).read_text())["tests"]
+    alerts = {name for name in ALERTS if FILE_OF[name] == path}
+    assert set().union(*(fires(case) for case in cases)) == alerts
     silent = [case for case in cases if "promql_expr_test" in case and not fires(case)]
-    asked = set(re.findall(r"\b(?:up|spillway_\w+|http_server_\w+)\b", " ".join(r["expr"] for r in ALERTS.values())))
+    asked = {name for alert in alerts for name, _ in prometheus.selectors(ALERTS[alert]["expr"])}
     given = {series["series"].split("{")[0] for case in silent for series in case["input_series"]}
     assert asked <= given, "the silent case must have every metric, or its silence says nothing"
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_that_never_fires_is_found(alert, tmp_path):
-    rules = yaml.safe_load(RULES.read_text())
+    path = FILE_OF[alert]
+    rules = yaml.safe_load(path.read_text())
     for group in rules["groups"]:
         for rule in group["rules"]:
-            if rule["alert"] == alert:
+            if rule.get("alert") == alert:
                 rule["expr"] = f"({rule['expr']}) and vector(0) > 1"
-    (tmp_path / RULES.name).write_text(yaml.safe_dump(rules))
-    tests = yaml.safe_load(TESTS.read_text())
+    (tmp_path / path.name).write_text(yaml.safe_dump(rules))
+    tests = yaml.safe_load(cases_of(path).read_text())
     tests["tests"] = [case for case in tests["tests"] if fires(case) == {alert}]
-    (tmp_path / TESTS.name).write_text(yaml.safe_dump(tests))
-    assert promtool("test", "rules", TESTS.name, cwd=tmp_path).returncode == 1
+    (tmp_path / cases_of(path).name).write_text(yaml.safe_dump(tests))
+    assert promtool("test", "rules", cases_of(path).name, cwd=tmp_path).returncode == 1
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -80,28 +95,23 @@ def test_the_manual_has_no_alert_that_is_not_there_and_no_dead_link():
 
 @pytest.fixture(scope="module")
 def metrics(server):
-    """After somebody has taken part, been refused, and got his answer."""
+    """After somebody has taken part, been refused, and got his answer, and somebody is in a line."""
     api = Api(server)
     api.put_event("alerts", 1)
     api.put_event("alerts-closed", 1, closesAt="2020-01-01T00:00:00Z")
     token = api.login("ann")
     api.until_final(api.participate("alerts", token), token)
     assert api.http.post("/events/alerts-closed/participations", token=token).status == 409
+    assert api.http.post("/api/v1/queue/enter", json={"concertId": "alerts", "userId": "ann"}).status == 200
     page = api.http.get("/metrics").body.decode()
     api.http.close()
     return prometheus.parse(page)
 
 
-def selectors(expr):
-    """(metric, labels) of each selector of an expression."""
-    for name, inside in re.findall(r"\b(up|spillway_\w+|http_server_\w+)(?:\{((?:[^}\"]|\"[^\"]*\")*)\})?", expr):
-        yield name, dict(re.findall(r'(\w+)\s*=~?\s*"([^"]*)"', inside))
-
-
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_asks_for_metrics_that_there_are(alert, metrics):
     names = {sample.name for family in metrics.values() for sample in family.samples}
-    found = list(selectors(ALERTS[alert]["expr"]))
+    found = list(prometheus.selectors(ALERTS[alert]["expr"]))
     assert found
     for name, labels in found:
         if name == "up":  # Prometheus' own
@@ -110,7 +120,7 @@ def test_an_alert_asks_for_metrics_that_there_are(alert, metrics):
         samples = [s for family in metrics.values() for s in family.samples if s.name == name]
         for label, value in labels.items():
             assert all(label in sample.labels for sample in samples), f"{name} has no label {label}"
-            if label in ("route", "method", "result"):
+            if label in ("route", "method", "result", "reason"):
                 assert any(re.fullmatch(re.escape(value), sample.labels[label]) for sample in samples), (name, label, value)
 
 

@@ -477,7 +477,7 @@ class World {
       for (const auto& [number, t] : c.tickets) {
         if (!is_gone(t.status) || one_in(10)) compare({index, number});
       }
-      const Machine::Sizes sizes = machine_->sizes(index);
+      const Machine::Sizes sizes = machine_->sizes(index, now_);
       const auto allowed = allowed_.find(c.id);
       const std::uint64_t cap = allowed == allowed_.end() ? c.settings.max_active : allowed->second;
       if (sizes.occupied > cap) fail("more people are in than the cap allows");
