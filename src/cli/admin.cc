@@ -71,6 +71,7 @@ Admin::Admin(CLI::App& program) : impl_(std::make_unique<Impl>(program)) {
   add_events(impl_->commands);
   add_requests(impl_->commands);
   add_queue(impl_->commands);
+  add_waitroom(impl_->commands);
   add_dead_letters(impl_->commands);
   add_webhooks(impl_->commands);
   add_users(impl_->commands);

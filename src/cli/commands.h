@@ -46,6 +46,7 @@ void add_login(Commands& commands);
 void add_events(Commands& commands);
 void add_requests(Commands& commands);
 void add_queue(Commands& commands);
+void add_waitroom(Commands& commands);
 void add_dead_letters(Commands& commands);
 void add_webhooks(Commands& commands);
 void add_users(Commands& commands);

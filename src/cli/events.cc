@@ -3,12 +3,12 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
-#include <map>
 #include <memory>
 
 #include "base/json_writer.h"
 #include "base/limits.h"
 #include "cli/commands.h"
+#include "cli/members.h"
 #include "cli/pages.h"
 #include "cli/table.h"
 #include "cli/terminal_text.h"
@@ -86,33 +86,6 @@ struct Definition {
   }
 };
 
-/// Members of a definition as JSON, by name.
-using Members = std::map<std::string, std::string>;
-
-template <class T>
-std::string as_json(const T& value) {
-  std::string out;
-  JsonWriter(out).value(value);
-  return out;
-}
-
-/// False: told why.
-bool set_time(Context& context, Members& members, const char* member, const char* option,
-              const std::string& typed) {
-  if (typed.empty()) return true;
-  if (typed == "none") {
-    members.erase(member);
-    return true;
-  }
-  const auto time = typed_time(typed, context.display.zone);
-  if (!time) {
-    context.session.fail(kExitUsage, fmt::format("{} {}", option, printable(time.error().message)));
-    return false;
-  }
-  members[member] = as_json(*time);
-  return true;
-}
-
 /// Sets what was given on the command line. False: told why.
 bool set_given(Context& context, Members& members, const Definition& given) {
   if (!given.title.empty()) members["title"] = as_json(given.title);
@@ -147,12 +120,7 @@ bool taken_over(Context& context, const Json& event, const Definition& given) {
 }
 
 int put(Context& context, const Members& members, const Definition& given) {
-  std::string body;
-  JsonWriter json(body);
-  json.open_object();
-  for (const auto& [name, value] : members) json.key(name).raw(value);
-  json.close_object();
-  const auto answer = context.session.put(event_target(given.event_id), std::move(body));
+  const auto answer = context.session.put(event_target(given.event_id), object_of(members));
   if (!answer || !taken_over(context, answer->json, given)) return context.session.exit_code();
   return show(context, *answer);
 }

@@ -35,6 +35,15 @@ std::string join_pages(const std::string& first, const std::string& last, const 
   return fmt::format("{{{}}}", out);
 }
 
+/// The page in an answer.
+std::string page_in(const std::string& body, const std::string& envelope) {
+  if (envelope.empty()) return body;
+  for (const RawMember& member : raw_members(body)) {
+    if (member.name == envelope) return std::string(member.value);
+  }
+  return "{}";
+}
+
 }  // namespace
 
 void ListOptions::add_to(CLI::App& command) {
@@ -44,30 +53,33 @@ void ListOptions::add_to(CLI::App& command) {
 }
 
 std::optional<Listing> read_list(Context& context, const std::function<Target()>& target_of,
-                                 const ListOptions& options) {
+                                 const ListOptions& options, const std::string& envelope) {
   std::optional<Listing> listing;
   std::string cursor = options.cursor, first, items;
   while (true) {
     const std::size_t wanted = options.limit - (listing ? listing->items.size() : 0);
     Target target = target_of();
     target.query("limit", std::to_string(std::min(wanted, limits::kMaxPage))).query("cursor", cursor);
-    const auto page = context.session.get(target);
-    if (!page) return std::nullopt;
-    if (!page->json["items"].is_array()) {
+    const auto answer = context.session.get(target);
+    if (!answer) return std::nullopt;
+    const Json page = envelope.empty() ? answer->json : answer->json[envelope];
+    if (!page["items"].is_array()) {
       context.session.fail(kExitNotReachable, "what answered is no list: look at --server");
       return std::nullopt;
     }
+    const std::string text = page_in(answer->body, envelope);
     if (!listing) {
-      listing.emplace(Listing{.document = {}, .first = page->json, .items = {}, .next_cursor = {}});
-      first = page->body;
+      listing.emplace(Listing{.document = {}, .first = page, .items = {}, .next_cursor = {}});
+      first = text;
     }
-    for (Json& item : page->json["items"].items()) listing->items.push_back(std::move(item));
-    append_items(items, page->body);
-    const std::string next = page->json["nextCursor"].text();
+    for (Json& item : page["items"].items()) listing->items.push_back(std::move(item));
+    append_items(items, text);
+    const std::string next = page["nextCursor"].text();
     const bool done = next.empty() || next == cursor || listing->items.size() >= options.limit;
     cursor = listing->next_cursor = next;
     if (done) {
-      listing->document = join_pages(first, page->body, items);
+      listing->document = join_pages(first, text, items);
+      if (!envelope.empty()) listing->document = fmt::format("{{\"{}\":{}}}", envelope, listing->document);
       return listing;
     }
   }

@@ -29,9 +29,10 @@ struct Listing {
 };
 
 /// Reads pages until there are as many items as wanted. `target_of` makes the target without limit and
-/// cursor. Nothing: the session has told why.
+/// cursor. `envelope`: the member of the answer that is the page; empty: the answer is. Nothing: the session
+/// has told why.
 std::optional<Listing> read_list(Context& context, const std::function<Target()>& target_of,
-                                 const ListOptions& options);
+                                 const ListOptions& options, const std::string& envelope = "");
 
 /// Tells that there is more, when there is.
 void note_more(const Context& context, const Listing& listing);

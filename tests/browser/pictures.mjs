@@ -34,6 +34,61 @@ async function crowd(server, seconds) {
   await Promise.all(Array.from({ length: 16 }, one));
 }
 
+/** People who wait for their turn, stay for some seconds and leave; some close the tab while they wait. */
+async function audience(server, concertId, seconds) {
+  const end = Date.now() + seconds * 1000;
+  const call = async (method, what, token) => {
+    const response = await fetch(`${server.url}/api/v1/queue/${what}`, {
+      method,
+      headers: { 'X-Queue-Token': token },
+    });
+    return (await response.json()).data;
+  };
+  const one = async (userId) => {
+    const entered = await server.api('POST', '/api/v1/queue/enter', { concertId, userId }, null);
+    const { token } = entered.body.data;
+    for (let { status } = entered.body.data; status !== 'READY'; { status } = await call('GET', 'status', token)) {
+      if (Date.now() > end || Math.random() < 0.01) return;
+      await pause(1000);
+    }
+    await pause(200 + 1500 * Math.random());
+    await call('POST', 'activate', token);
+    await pause(2_000 + 4_000 * Math.random());
+    await call('DELETE', 'token', token);
+  };
+  const all = [];
+  while (Date.now() < end) {
+    all.push(one(`person-${all.length}`));
+    await pause(24 + 16 * Math.sin(Date.now() / 11_000));
+  }
+  await Promise.all(all);
+}
+
+test('waiting room', { timeout: 300_000 }, async () => {
+  const server = await Server.start('--identity', 'open');
+  const path = '/admin/queues/waitroom/concert-2026';
+  await server.done('PUT', path, { maxActive: 180, admitPerSecond: 50, readySeconds: 30, activeSeconds: 60 });
+  const load = audience(server, 'concert-2026', kSeconds - 30);
+  await pause(45_000);
+  await server.done('PUT', path, { maxActive: 240, admitPerSecond: 60, readySeconds: 30, activeSeconds: 60 });
+  await pause((kSeconds - 30 - 45 - 25) * 1000);
+  for (const [locale, suffix] of [
+    ['en-GB', ''],
+    ['ko-KR', '-ko'],
+  ]) {
+    const page = await open({ locale, viewport: { width: 1440, height: 830 } });
+    await signIn(page, server);
+    await go(page, '#/waiting-rooms/concert-2026');
+    await page.waitForFunction(() => Number(document.querySelector('.chart')?.dataset.points) > 60);
+    await page.waitForSelector('.waits li');
+    await pause(2_500);
+    await page.screenshot({ path: join(kFolder, `console-waiting-room${suffix}.png`) });
+    await page.context().close();
+  }
+  await load;
+  await server.stop();
+});
+
 test('pictures', { timeout: 600_000 }, async () => {
   const backend = await Backend.start((user) => (user.startsWith('unlucky') ? 503 : 200));
   const server = await Server.start('--identity', 'open', ...backend.arguments);

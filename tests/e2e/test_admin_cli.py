@@ -185,6 +185,50 @@ def test_requests_and_the_queue(own):
     own.run("requests", "list", "nobody", code=REFUSED)
 
 
+def test_waiting_rooms(own):
+    api = Api(own.server)
+    assert "--max-active" in own.run("waitroom", "set", "CON", "--mode", "fifo", code=USAGE).stderr
+    made = own.fields("waitroom", "set", "CON", "--max-active", "1", "--admit-per-second", "500", "--idle-extends", "yes")
+    assert (made["max active"], made["admit per second"], made["idle extends"]) == ("1", "500", "yes")
+
+    def enter(user):
+        return api.http.post("/api/v1/queue/enter", json={"concertId": "CON", "userId": user})
+
+    assert [enter(user).status for user in ("ann", "bob", "cid")] == [200] * 3
+    shown = own.fields("waitroom", "show", "CON")
+    assert (shown["state"], shown["waiting"], shown["ready"]) == ("FULL", "2", "1")
+    assert own.fields("waitroom", "pause", "CON")["state"] == "PAUSED"
+    assert enter("dan").status == 409
+    changed = own.fields("waitroom", "set", "CON", "--max-active", "2", "--admit-per-second", "0", "--ready-seconds", "90")
+    assert (changed["mode"], changed["max active"], changed["ready for"]) == ("paused", "2", "90 s"), "the rest stays"
+    assert changed["admit per second"] == "as places come free" and changed["idle extends"] == "yes"
+    assert own.fields("waitroom", "show", "CON")["ready"] == "1"
+    assert own.fields("waitroom", "resume", "CON")["mode"] == "fifo"
+    until = time.monotonic() + HANG_GUARD_S
+    while own.fields("waitroom", "show", "CON")["ready"] != "2":
+        assert time.monotonic() < until
+    assert own.fields("waitroom", "open", "CON")["mode"] == "open"
+    assert "opens" in own.fields("waitroom", "set", "CON", "--opens-at", "2090-01-01T00:00:00Z")
+    assert "opens" not in own.fields("waitroom", "set", "CON", "--opens-at", "none")
+    refused = own.run("waitroom", "set", "CON", "--mode", "lottery", code=REFUSED)
+    assert "opensAt" in refused.stderr and "(invalid_argument, 400)" in refused.stderr
+    own.run("waitroom", "pause", "nobody-named-it", code=REFUSED)
+
+    for i in range(3):
+        own.run("waitroom", "set", f"C{i}", "--max-active", str(i))
+    rows = table(own.out("waitroom", "list"))
+    assert [(row["CONCERT"], row["MAX"]) for row in rows] == [("C2", "2"), ("C1", "1"), ("C0", "0"), ("CON", "2")]
+    first = own.json("waitroom", "list", "--limit", "3")["data"]
+    rest = own.json("waitroom", "list", "--cursor", first["nextCursor"])["data"]
+    assert [item["concertId"] for item in first["items"] + rest["items"]] == ["C2", "C1", "C0", "CON"]
+    assert own.out("waitroom", "show", "C1", "--json") == api.admin("GET", "/admin/queues/waitroom/C1").body.decode() + "\n"
+
+    assert "--yes" in own.run("waitroom", "rotate-keys", code=USAGE).stderr
+    keys = table(own.out("waitroom", "keys"))
+    assert [key["SIGNS"] for key in keys] == ["yes"]
+    assert [key["SIGNS"] for key in table(own.out("waitroom", "rotate-keys", "--yes"))] == ["no", "yes"]
+
+
 def test_pages_are_followed(own):
     api = Api(own.server)
     own.run("events", "create", "EVT", "--title", "T", "--capacity", "1")
@@ -292,16 +336,20 @@ def test_accounts(users, tmp_path):
 
 READS = [["events", "list"], ["queue", "show"], ["queue", "watch", "--count", "1"], ["dead-letters", "list"],
          ["users", "list"], ["audit", "list"], ["events", "show", "ROLES"], ["requests", "list", "ROLES"],
-         ["requests", "search", "--event", "ROLES"], ["webhooks", "list"]]
+         ["requests", "search", "--event", "ROLES"], ["webhooks", "list"], ["waitroom", "list"],
+         ["waitroom", "show", "ROLES"], ["waitroom", "keys"]]
 CHANGES = [["events", "change", "ROLES", "--capacity", "4"], ["queue", "pause"], ["queue", "resume"],
            ["dead-letters", "redrive", "--yes", "--wait"], ["dead-letters", "stop"],
            ["dead-letters", "discard", "r1", "--because", "x", "--yes"], ["users", "role", "roles-target", "user"],
            ["users", "disable", "roles-target", "--yes"], ["users", "enable", "roles-target"],
-           ["users", "sign-out", "roles-target"], ["webhooks", "redeliver", "ROLES"]]
+           ["users", "sign-out", "roles-target"], ["webhooks", "redeliver", "ROLES"],
+           ["waitroom", "set", "ROLES", "--max-active", "4"], ["waitroom", "pause", "ROLES"],
+           ["waitroom", "resume", "ROLES"], ["waitroom", "open", "ROLES"], ["waitroom", "rotate-keys", "--yes"]]
 
 
 def test_roles(users, tmp_path):
     users.run("events", "create", "ROLES", "--title", "T", "--capacity", "3")
+    users.run("waitroom", "set", "ROLES", "--max-active", "3")
     users.run("users", "add", "roles-target", "--password-stdin", stdin=PASSWORD)
     for role in ("user", "operator", "admin"):
         someone = person(users, f"roles-{role}", role, tmp_path)

@@ -98,12 +98,14 @@ def test_the_script_is_sound(binary):
 
 def test_nouns_verbs_and_options(offers):
     assert offers("spillway ad") == {"admin"}
-    assert {"events", "requests", "queue", "dead-letters", "webhooks", "users", "audit", "login", "logout"} <= offers(
+    assert {"events", "requests", "queue", "waitroom", "dead-letters", "webhooks", "users", "audit", "login", "logout"} <= offers(
         "spillway admin ")
     assert offers("spillway admin dead-letters re") == {"redrive"}
     assert offers("spillway admin webhooks ") >= {"list", "redeliver"}
     assert offers("spillway admin webhooks list --state ") == {"PENDING", "DELIVERED", "GIVEN_UP"}
     assert offers("spillway admin queue ") == {"show", "pause", "resume", "watch"}
+    assert offers("spillway admin waitroom ") == {"list", "show", "set", "pause", "resume", "open", "keys", "rotate-keys"}
+    assert offers("spillway admin waitroom set CON --mode ") == {"fifo", "lottery", "paused", "open"}
     assert offers("spillway admin queue watch --c") == {"--count", "--ca-file"}
     assert {"--json", "--utc", "--server", "--limit", "--cursor"} <= offers("spillway admin events list --")
     assert offers("spillway journal ") == {"inspect", "verify"}
