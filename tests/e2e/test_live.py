@@ -219,7 +219,8 @@ def test_the_busiest_lines_are_kept_and_a_watched_one_stays(make_server):
         watched.point()
     for i in range(1, places):  # one more concert than there are places: C0 has the fewest people
         assert Live(server, path=line_path(f"C{i}")).history, i
-    assert watched.point()["waiting"] == 0, "who is watched keeps the place, however few people there are"
+    point = watched.point()
+    assert (point["maxActive"], point["ready"]) == (1, 0), "who is watched keeps the place, however few people there are"
 
 
 def test_whose_line_nobody_may_watch(server, api):
