@@ -16,7 +16,7 @@ packages_of() {
     test)
       echo libgtest-dev libgmock-dev python3 python3-pytest python3-yaml python3-cryptography curl openssl \
         ca-certificates procps chromium zsh fish \
-        prometheus # for promtool, and what the dashboard's tests ask; its service is neither started nor enabled (apt-install.sh)
+        prometheus # for the tests of rules and dashboard; its service is neither started nor enabled (apt-install.sh)
       ;;
     bench) echo nginx-light redis-server redis-tools python3 ;;
     lint) echo clang-format-14 clang-tidy-14 python3 libgtest-dev libgmock-dev ;;
