@@ -175,6 +175,8 @@ inline constexpr Micros kPollFar = 15 * kSecond;          ///< and far from it
 inline constexpr std::uint64_t kPollFarAhead = 10'000;    ///< this many ahead are far
 inline constexpr std::size_t kMaxQueueKeys = 255;         ///< ever, of one deployment
 inline constexpr std::size_t kMaxQueueTokenBytes = 512;
+inline constexpr std::size_t kMaxReturnBytes =
+    2'048;  ///< of the address a visitor is sent back to; past it: none
 inline constexpr std::size_t kMaxQueueListeners = 100'000;  ///< streams; past it: 503
 inline constexpr Micros kQueueStreamEvery = kSecond;        ///< each listener is looked at this often
 inline constexpr std::size_t kQueueStreamPhases = 10;       ///< not all of them at once

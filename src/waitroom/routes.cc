@@ -8,6 +8,7 @@
 #include "base/json_reader.h"
 #include "base/rfc3339.h"
 #include "base/text.h"
+#include "http/target.h"
 #include "waitroom/pacing.h"
 #include "waitroom/routes_shared.h"
 
@@ -146,42 +147,63 @@ void leave(const RouteContext& c, const Request& request, Exchange exchange) {
   });
 }
 
+/// What is asked of authorize, beside the token.
+struct Door {
+  std::string concert;    ///< empty: any will do
+  std::string returns{};  ///< where the visitor wanted to go, as the proxy in front was asked for it
+};
+
+Door door_of(const Request& request) {
+  Door door{request.query("concertId").value_or("")};
+  const std::string_view wanted = request.header("X-Forwarded-Uri");
+  // A path of the same site, never "//elsewhere".
+  const bool path = wanted.starts_with('/') && !wanted.starts_with("//") && !wanted.starts_with("/\\");
+  if (path && wanted.size() <= limits::kMaxReturnBytes) door.returns = wanted;
+  return door;
+}
+
 /// For nginx's auth_request, which knows 2xx, 401 and 403 alone.
-void refuse_entry(const Request* request, Exchange& exchange, std::string_view reason) {
+void refuse_entry(const Door& door, Exchange& exchange, std::string_view reason) {
   Response response =
-      http::problem({ErrorCode::kNotAdmitted, fmt::format("reason: {}", reason)},
-                    request == nullptr ? std::string_view("/api/v1/queue/authorize") : request->raw_path());
+      http::problem({ErrorCode::kNotAdmitted, fmt::format("reason: {}", reason)}, "/api/v1/queue/authorize");
   response.headers.push_back({"X-Queue-Reason", std::string(reason)});
+  if (is_concert_id(door.concert)) {
+    // Here because a proxy cannot write one address into another's query.
+    std::string waits = fmt::format("/wait/{}", door.concert);
+    if (!door.returns.empty()) http::percent_encode(door.returns, waits.append("?return="));
+    response.headers.push_back({"X-Queue-Wait", std::move(waits)});
+  }
   response.no_store = true;
   exchange.reply(std::move(response));
 }
 
 void authorize(const RouteContext& c, const Request& request, Exchange exchange) {
+  Door door = door_of(request);
   auto token = token_of(c, request, true);
   if (!token) {
     const bool expired = token.error().code == ErrorCode::kTicketExpired;
-    return refuse_entry(&request, exchange, expired ? "EXPIRED" : "NO_VALID_TOKEN");
+    return refuse_entry(door, exchange, expired ? "EXPIRED" : "NO_VALID_TOKEN");
   }
   const TicketRef ticket = token->ticket;
-  c.service.detail(ticket, [concert = request.query("concertId").value_or(""),
-                            exchange = std::move(exchange)](Result<TicketDetail> detail) mutable {
-    if (!detail) {
-      const ErrorCode code = detail.error().code;
-      if (code == ErrorCode::kTicketExpired) return refuse_entry(nullptr, exchange, "EXPIRED");
-      if (code == ErrorCode::kNotFound) return refuse_entry(nullptr, exchange, "NO_VALID_TOKEN");
-      return exchange.fail(detail.error());
-    }
-    if (!concert.empty() && concert != detail->concert_id) {
-      return refuse_entry(nullptr, exchange, "ANOTHER_CONCERT");
-    }
-    if (detail->view.status != TicketStatus::kActive) {
-      return refuse_entry(nullptr, exchange, name(detail->view.status));
-    }
-    Response response;
-    response.status = 204;
-    response.no_store = true;
-    exchange.reply(std::move(response));
-  });
+  c.service.detail(
+      ticket, [door = std::move(door), exchange = std::move(exchange)](Result<TicketDetail> detail) mutable {
+        if (!detail) {
+          const ErrorCode code = detail.error().code;
+          if (code == ErrorCode::kTicketExpired) return refuse_entry(door, exchange, "EXPIRED");
+          if (code == ErrorCode::kNotFound) return refuse_entry(door, exchange, "NO_VALID_TOKEN");
+          return exchange.fail(detail.error());
+        }
+        if (!door.concert.empty() && door.concert != detail->concert_id) {
+          return refuse_entry(door, exchange, "ANOTHER_CONCERT");
+        }
+        if (detail->view.status != TicketStatus::kActive) {
+          return refuse_entry(door, exchange, name(detail->view.status));
+        }
+        Response response;
+        response.status = 204;
+        response.no_store = true;
+        exchange.reply(std::move(response));
+      });
 }
 
 void receipt(const RouteContext& c, const Request& request, Exchange exchange) {

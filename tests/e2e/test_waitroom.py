@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import json
 import time
+import urllib.parse
 
 import pytest
 
@@ -332,6 +333,22 @@ def test_authorize(line):
     line.leave(first)
     assert reason(first) == "LEFT"
     assert line.http.get(f"{QUEUE}/authorize").headers["x-queue-reason"] == "NO_VALID_TOKEN"
+
+
+def test_a_proxy_is_told_where_to_send_a_visitor(line):
+    def wait(query, uri=None):
+        refused = line.http.get(f"{QUEUE}/authorize{query}", headers={"X-Forwarded-Uri": uri} if uri is not None else {})
+        assert refused.status == 403
+        return refused.headers.get("x-queue-wait")
+
+    asked = f"?concertId={line.concert}"
+    page = f"/wait/{line.concert}"
+    assert wait(asked) == page and wait("") is None and wait("?concertId=a%20b") is None
+    for uri in ("/", "/seats?row=7&name=J%C3%BCrgen%26+Co", "/a'b(c)\"<d>", "/\xfc"):
+        assert wait(asked, uri) == f"{page}?return={urllib.parse.quote(uri, safe='/', encoding='latin-1')}"
+    for bad in ("//elsewhere.example", "/\\elsewhere.example", "https://elsewhere.example", "x", "/" + "x" * 2048):
+        assert wait(asked, bad) == page
+    assert len(wait(asked, "/" + "%" * 2047)) == len(page) + len("?return=/") + 3 * 2047
 
 
 def test_the_stream_tells_positions_and_the_turn(line):
