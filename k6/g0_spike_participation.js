@@ -76,6 +76,8 @@ export function handleSummary(data) {
   return summary(data, {
     plan: 'g0_spike_participation',
     title: 'Spike of participations',
+    main: 'participate_duration',
+    counted: 'participations_accepted',
     command: `k6 run -e BASE_URL=${BASE_URL} -e EVENT_ID=${EVENT_ID} -e VUS=${VUS} ` +
       `-e DURATION=${DURATION} k6/g0_spike_participation.js`,
     environment: { BASE_URL, EVENT_ID, VUS, DURATION,

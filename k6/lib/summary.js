@@ -1,6 +1,7 @@
 // The end of a run: k6's text on the terminal, and with REPORT_DIR the same as JSON and as a filled-in Markdown report.
 
-/** For handleSummary. `run`: {plan, title, command, environment}. */
+/** For handleSummary. `run`: {plan, title, command, environment, main: the metric whose times count, counted: what of
+ *  the work is counted}. */
 export function summary(data, run) {
   const out = { stdout: text(data) };
   const dir = (__ENV.REPORT_DIR || '').replace(/\/+$/, '');
@@ -89,7 +90,7 @@ function markdown(data, run) {
   // The generator's rule (load lab): failures or a core figure missed is FAIL, exactly one other threshold is WARN.
   const core = missed.some(({ metric }) => metric.startsWith('http_req_failed') || metric.startsWith('checks'));
   const verdict = missed.length === 0 ? 'PASS' : core || missed.length > 1 ? 'FAIL' : 'WARN';
-  const duration = data.metrics.participate_duration || data.metrics.http_req_duration;
+  const duration = data.metrics[run.main] || data.metrics.http_req_duration;
   const rate = (name) => (data.metrics[name] ? figures(data.metrics[name]) : 'none');
   const latency = duration ? figures(duration, data.options.summaryTrendStats) : 'none';
   const lines = [
@@ -99,7 +100,7 @@ function markdown(data, run) {
     ...Object.entries(run.environment).map(([name, value]) => `| ${name} | ${value} |`),
     `| length of the run | ${ms(data.state.testRunDurationMs)} |`, '',
     '## Key figures', '', '| figure | value |', '|---|---|',
-    `| accepted | ${rate('participations_accepted')} |`,
+    `| accepted | ${rate(run.counted)} |`,
     `| HTTP requests | ${rate('http_reqs')} |`,
     `| failed requests | ${rate('http_req_failed')} |`,
     `| checks passed | ${rate('checks')} |`,

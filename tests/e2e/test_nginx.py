@@ -142,7 +142,7 @@ def edge(make_edge):
     return make_edge()
 
 
-def assert_sent_to_wait(response, returns="%2F".replace("%2F", "/")):
+def assert_sent_to_wait(response, returns="/"):
     assert response.status == 303, response
     assert response.headers["location"] == f"/wait/{CONCERT}?return={returns}"
     assert response.headers["cache-control"] == "no-store"
