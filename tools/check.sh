@@ -82,9 +82,9 @@ cmd_fuzz() {
 }
 
 cmd_soak() {
-  local kills=200 rounds=200 seeds=5 steps=1000000 scale=10
+  local kills=200 rounds=200 seeds=5 steps=1000000 scale=10 people=300000
   if [[ ${1:-} == --quick ]]; then
-    kills=10 rounds=10 seeds=1 steps=100000 scale=1
+    kills=10 rounds=10 seeds=1 steps=100000 scale=1 people=30000
   elif (($#)); then
     usage "soak: unknown option $1"
   fi
@@ -98,6 +98,8 @@ cmd_soak() {
   "$PYTHON" tests/crash/kill_loop.py --kills "$((kills / 4))" --failing
   say "$kills kills of the waiting room"
   "$PYTHON" tests/crash/waitroom_kill_loop.py --kills "$kills"
+  say "$people people in one line"
+  "$PYTHON" tests/crash/waitroom_crowd.py --people "$people" --cap $((people / 60)) --absent $((people / 300))
   say "$rounds rounds of exactly N"
   "$PYTHON" tests/crash/exactly_n.py --rounds "$rounds"
   say "simulation: $seeds seeds of $steps steps"

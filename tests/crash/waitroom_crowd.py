@@ -40,12 +40,13 @@ TICK_S = 0.005
 WATCH_EVERY_S = 0.01
 AWAY_S = 45.0  # who was not heard of for so long may have been passed over (the server's limit is 60 s)
 ABSENCE_S = 75.0
+STAY_S = 1.0  # inside
 RANK = {None: 0, "WAITING": 1, "READY": 2, "ACTIVE": 3, "LEFT": 4}
 PLANTS = ("cap", "lost", "skip", "up", "twice")
 
 
 class Person:
-    __slots__ = ("name", "token", "number", "position", "status", "asked", "away", "leaving", "due")
+    __slots__ = ("name", "token", "number", "position", "status", "asked", "away", "leaving")
 
     def __init__(self, name: str):
         self.name = name
@@ -56,7 +57,6 @@ class Person:
         self.asked = 0.0  # when they last sent something
         self.away = False  # was silent for long: may be passed over
         self.leaving = False
-        self.due = 0.0
 
 
 class Wire(asyncio.Protocol):
@@ -91,7 +91,7 @@ class Crowd:
         self.high = 0  # the largest arrival number that anybody was let in with
         self.inside = 0  # people who are in for certain
         self.todo: collections.deque[tuple[str, Person]] = collections.deque()
-        self.polls: list[tuple[float, int, Person]] = []
+        self.later: list[tuple[float, int, str, Person]] = []  # a heap: who does what when
         self.order = 0  # of what is due at the same moment
         self.wires: list[Wire] = []
         self.up = False
@@ -122,10 +122,10 @@ class Crowd:
         if not self.up:
             return
         now = time.monotonic()
-        while self.polls and self.polls[0][0] <= now and not self.quiet:
-            due, _, person = heapq.heappop(self.polls)
+        while self.later and self.later[0][0] <= now and not self.quiet:
+            due, _, what, person = heapq.heappop(self.later)
             self.worst_lag = max(self.worst_lag, now - due)
-            self.todo.appendleft(("poll", person))
+            self.todo.appendleft((what, person))
         for wire in self.wires:
             out = []
             while self.todo and len(wire.owed) < AHEAD:
@@ -186,15 +186,18 @@ class Crowd:
         if data["status"] == "READY":
             self.todo.appendleft(("activate", person))
         elif data["status"] == "ACTIVE":
-            self.todo.appendleft(("leave", person))
+            self.in_a_while("leave", person, STAY_S)
         elif data["status"] == "WAITING":
             pause = data["pollAfterMs"] / 1000
             if person.name in self.absent:
                 self.absent.remove(person.name)
                 self.figures["absent"] += 1
                 pause = ABSENCE_S
-            self.order += 1
-            heapq.heappush(self.polls, (time.monotonic() + pause, self.order, person))
+            self.in_a_while("poll", person, pause)
+
+    def in_a_while(self, what: str, person: Person, pause: float) -> None:
+        self.order += 1
+        heapq.heappush(self.later, (time.monotonic() + pause, self.order, what, person))
 
     def lie(self, what: str, person: Person, data: dict) -> None:
         """Between the server and the judge."""
@@ -292,15 +295,15 @@ class Crowd:
         await asyncio.to_thread(self.server.start)
         if self.plant == "lost":
             await self.configure()
-        later, self.todo = self.todo, collections.deque()
-        self.polls.clear()
+        not_sent, self.todo = self.todo, collections.deque()
+        self.later.clear()
         await self.open()
         self.watching = asyncio.create_task(self.watch())
         self.figures["unanswered"] += len(under_way)
         await self.all_answer("leave", [p for what, p, _ in under_way if what == "leave"])
         await self.all_answer("enter", [p for what, p, _ in under_way if what == "enter"])
         await self.check_places()
-        self.todo.extend((what, p) for what, p in later if what == "enter")
+        self.todo.extend((what, p) for what, p in not_sent if what == "enter")
         for person in self.people:  # everybody else goes on from what they were told just now
             if person.token and person.status != "LEFT":
                 self.next_of(person, {"status": person.status, "pollAfterMs": 1000})

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import time
 import pytest
 
 from client import HANG_GUARD_S, Http
-from harness import ROOT, Server
+from harness import ADMIN_TOKEN, ROOT, Server
 from test_waitroom import QUEUE, Line
 
 SHIPPED = ROOT / "deploy/nginx"
@@ -152,6 +153,29 @@ def test_nginx_takes_the_files_as_they_are_shipped(tmp_path):
     nginx = Nginx(tmp_path / "nginx", [])
     done = subprocess.run([*nginx.command, "-t"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and "warn" not in done.stderr, done.stderr
+
+
+def test_the_recipe_of_the_readme(make_edge, tmp_path):
+    """Line for line as it stands there, but for where nginx and Spillway are here, and without root."""
+    recipe = re.search(r"<!-- commands: waitroom -->\n(```sh\n(.*?)```\n)", (ROOT / "README.md").read_text(), re.S)
+    assert recipe[1] in (ROOT / "README.ko.md").read_text()
+    serve, copy, address, reload, configure = recipe[2].splitlines()
+    edge = make_edge()
+    folder = edge.nginx.errors.parent
+    for flag in re.findall(r"--\S+", serve):
+        assert flag in {"--identity", "--data", "--trusted-proxy"} and flag in edge.server.command
+    (folder / "conf.d/spillway-waitroom.conf").unlink()
+    shutil.rmtree(folder / "spillway")
+    here = {"sudo ": "", "/etc/nginx": str(folder), "ADDRESS-OF-YOUR-SITE:PORT": "127.0.0.1:3999",
+            "http://127.0.0.1:8080": edge.server.url}
+    for line in (copy, address, configure):
+        for there, now in here.items():
+            line = line.replace(there, now)
+        subprocess.run(["bash", "-euc", line], check=True, cwd=ROOT, timeout=60, capture_output=True,
+                       env={**os.environ, "SPILLWAY_ADMIN_TOKEN": ADMIN_TOKEN})
+    assert "server 127.0.0.1:3999;" in (folder / "conf.d/spillway-waitroom.conf").read_text()
+    assert "nginx -t" in reload and subprocess.run([*edge.nginx.command, "-t"], capture_output=True).returncode == 0
+    assert edge.line.get()["settings"]["maxActive"] == 500
 
 
 def test_only_who_is_active_reaches_the_site(edge):
