@@ -22,4 +22,16 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
+void percent_encode(std::string& out, std::string_view bytes) {
+  for (const char c : bytes) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '-' || c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out.push_back(c);
+    } else {
+      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+}
+
 }  // namespace spillway

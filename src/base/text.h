@@ -19,4 +19,8 @@ inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
 /// Two digits a byte, in lower case.
 std::string hex(std::string_view bytes);
 
+/// Appends any bytes so that they are one segment or one value of a query: all but what RFC 3986 calls
+/// unreserved, escaped.
+void percent_encode(std::string& out, std::string_view bytes);
+
 }  // namespace spillway

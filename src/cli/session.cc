@@ -2,25 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
-
+#include "base/text.h"
 #include "cli/terminal_text.h"
 
 namespace spillway::cli {
 namespace {
-
-/// Everything but what RFC 3986 calls unreserved.
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out.push_back(c);
-    } else {
-      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
 
 bool is_success(int status) { return status >= 200 && status < 300; }
 
@@ -28,7 +14,7 @@ bool is_success(int status) { return status >= 200 && status < 300; }
 
 Target& Target::segment(std::string_view part) {
   text_.push_back('/');
-  append_escaped(text_, part);
+  percent_encode(text_, part);
   return *this;
 }
 
@@ -36,9 +22,9 @@ Target& Target::query(std::string_view name, std::string_view value) {
   if (value.empty()) return *this;
   text_.push_back(has_query_ ? '&' : '?');
   has_query_ = true;
-  append_escaped(text_, name);
+  percent_encode(text_, name);
   text_.push_back('=');
-  append_escaped(text_, value);
+  percent_encode(text_, value);
   return *this;
 }
 

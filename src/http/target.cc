@@ -130,21 +130,6 @@ void percent_decode(std::string_view text, bool form, std::string& out) {
   }
 }
 
-void percent_encode(std::string_view bytes, std::string& out) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF", kPlain = "-._~/";
-  for (const char c : bytes) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (letter || (c >= '0' && c <= '9') || kPlain.find(c) != std::string_view::npos) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back('%');
-    out.push_back(kDigits[byte >> 4]);
-    out.push_back(kDigits[byte & 0xF]);
-  }
-}
-
 std::size_t split_path(std::string_view path, bool escaped, std::string& storage, std::string_view* segments,
                        std::size_t max) {
   storage.clear();

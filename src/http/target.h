@@ -17,9 +17,6 @@ bool split_target(std::string_view target, Head& head);
 /// Appends `text`, which split_target() has passed, with its escapes resolved; '+' becomes a space if `form`.
 void percent_decode(std::string_view text, bool form, std::string& out);
 
-/// Appends any bytes so that they are one value of a query: all but letters, digits and "-._~/" as escapes.
-void percent_encode(std::string_view bytes, std::string& out);
-
 /// Splits a path that begins with '/' into its segments ("/" has one, empty). With `escaped`, each is decoded
 /// into `storage`, after the split, so that %2F stays inside its segment. Returns their number, or max + 1
 /// for more.

@@ -8,7 +8,6 @@
 #include "base/json_reader.h"
 #include "base/rfc3339.h"
 #include "base/text.h"
-#include "http/target.h"
 #include "waitroom/pacing.h"
 #include "waitroom/routes_shared.h"
 
@@ -170,7 +169,7 @@ void refuse_entry(const Door& door, Exchange& exchange, std::string_view reason)
   if (is_concert_id(door.concert)) {
     // Here because a proxy cannot write one address into another's query.
     std::string waits = fmt::format("/wait/{}", door.concert);
-    if (!door.returns.empty()) http::percent_encode(door.returns, waits.append("?return="));
+    if (!door.returns.empty()) percent_encode(waits.append("?return="), door.returns);
     response.headers.push_back({"X-Queue-Wait", std::move(waits)});
   }
   response.no_store = true;
