@@ -7,14 +7,13 @@
 #include <memory>
 #include <utility>
 
-#include "app/event_page_assets.h"
 #include "app/event_page_html.h"
 #include "app/event_page_visit.h"
+#include "app/page_assets.h"
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/text.h"
 #include "http/static_files.h"
-#include "identity/login.h"
 
 namespace spillway::app {
 namespace {
@@ -23,7 +22,7 @@ using http::Exchange;
 using http::Method;
 using http::Request;
 
-constexpr std::size_t kMaxFormBytes = 4 * 1024;
+constexpr std::string_view kCookiePath = "/events";
 
 // ---- What there is to show --------------------------------------------------------------------------------
 
@@ -176,90 +175,42 @@ void participate(const EventPageContext& context, VisitPtr visit) {
       });
 }
 
-void signed_in(const EventPageContext& context, VisitPtr visit, const std::string& token) {
-  set_session(*visit, token);
-  visit->view.user_id = visit->view.name;
-  if (visit->only_sign_in) return reply_see_page(*visit);
-  participate(context, std::move(visit));
-}
-
-void sign_in(const EventPageContext& context, VisitPtr visit) {
-  const EventPageView& view = visit->view;
-  if (view.mode == identity::Mode::kOpen) {
-    const std::string token = identity::open_login(context.identity, view.name).access_token;
-    return signed_in(context, std::move(visit), token);
-  }
-  auto attempt = context.identity.throttle.begin(view.name, visit->address);
-  if (attempt.verdict().limit != identity::LoginThrottle::Limit::kNone) {
-    note(*visit, Notice::kTooManyAttempts, error_info(ErrorCode::kTooManyRequests).http_status,
-         static_cast<int>((attempt.verdict().wait_us + kSecond - 1) / kSecond));
-    return show(context, std::move(visit));
-  }
-  std::string name = view.name;
-  std::string password = std::move(visit->password);
-  identity::password_login(context.identity, std::move(attempt), std::move(name), std::move(password),
-                           [&context, visit = std::move(visit)](Result<identity::LoggedIn> as) mutable {
-                             if (as) return signed_in(context, std::move(visit), as->access_token);
-                             note_error(*visit, as.error());
-                             show(context, std::move(visit));
-                           });
-}
-
-/// Says so and shows nothing of theirs: what has no name, or is not as a form of ours.
-void refuse(const EventPageContext& context, VisitPtr visit, Notice notice, ErrorCode code) {
-  visit->view.user_id.clear();
-  note(*visit, notice, error_info(code).http_status);
-  show(context, std::move(visit));
-}
-
 void post_form(const EventPageContext& context, const Request& request, Exchange exchange) {
   VisitPtr visit = arrive(context, request, std::move(exchange));
-  EventPageView& view = visit->view;
+  const EventPageView& view = visit->view;
   if (!intake::is_path_id(view.event_id)) return reply_missing(*visit);
-  if (!is_form_of_ours(request)) {
-    return refuse(context, std::move(visit), Notice::kFromElsewhere, ErrorCode::kForbidden);
-  }
-  const std::string_view type = request.header("Content-Type");
-  if (!request.body().empty() && type.substr(0, type.find(';')) != "application/x-www-form-urlencoded") {
-    return refuse(context, std::move(visit), Notice::kNotAForm, ErrorCode::kUnsupportedMediaType);
-  }
+  if (!take_form(*visit, request)) return show(context, std::move(visit));
   // Whoever gives no name is who they were.
-  const auto name = form_field(request.body(), "userId");
+  const bool named = form_field(request.body(), "userId").has_value();
   visit->only_sign_in = form_field(request.body(), "intent") == "sign-in";
-  if (!name && !view.user_id.empty()) {
+  if (!named && !view.user_id.empty()) {
     return visit->only_sign_in ? reply_see_page(*visit) : participate(context, std::move(visit));
   }
   if (view.mode != identity::Mode::kOpen && view.mode != identity::Mode::kUsers) {
     return reply_see_page(*visit);
   }
-  if (!name || !identity::is_user_id(*name) || *name == identity::kAdminTokenId) {
-    return refuse(context, std::move(visit), Notice::kNameNeeded, ErrorCode::kInvalidArgument);
-  }
-  view.name = *name;
-  visit->password = form_field(request.body(), "password").value_or("");
-  const std::size_t password_bytes = visit->password.size();
-  if (view.mode == identity::Mode::kUsers &&
-      (password_bytes == 0 || password_bytes > limits::kMaxPasswordBytes)) {
-    return refuse(context, std::move(visit), Notice::kWrongPassword, ErrorCode::kInvalidCredentials);
-  }
-  sign_in(context, std::move(visit));
+  if (!take_credentials(*visit, request)) return show(context, std::move(visit));
+  PageVisit& signing_in = *visit;
+  sign_in(context.identity, signing_in, kCookiePath, [&context, visit = std::move(visit)](bool done) mutable {
+    if (!done) return show(context, std::move(visit));
+    if (visit->only_sign_in) return reply_see_page(*visit);
+    participate(context, std::move(visit));
+  });
 }
 
 void leave(const EventPageContext& context, const Request& request, Exchange exchange) {
   VisitPtr visit = arrive(context, request, std::move(exchange));
   if (!intake::is_path_id(visit->view.event_id)) return reply_missing(*visit);
-  if (!is_form_of_ours(request)) {
-    return refuse(context, std::move(visit), Notice::kFromElsewhere, ErrorCode::kForbidden);
-  }
+  if (!take_form(*visit, request)) return show(context, std::move(visit));
   if (visit->view.user_id.empty()) {
-    set_session(*visit, "");
+    set_session(*visit, kCookiePath, "");
     return reply_see_page(*visit);
   }
   identity::Logout command{visit->caller.token_id, visit->caller.expires};
   context.identity.service.logout(std::move(command),
                                   [&context, visit = std::move(visit)](Result<Ok> done) mutable {
                                     if (done) {
-                                      set_session(*visit, "");
+                                      set_session(*visit, kCookiePath, "");
                                       return reply_see_page(*visit);
                                     }
                                     note_error(*visit, done.error());

@@ -26,13 +26,7 @@ struct EventPageContext {
 ///
 /// Who somebody is stands in the cookie `spillway_session`: the access token, HttpOnly, SameSite=Lax,
 /// Path=/events, Secure when the browser came by TLS, as long-lived as the token. Their request is found by
-/// who they are.
-///
-/// Against forged forms (CSRF): the API takes no cookies, only the page does, and of it only the two POSTs
-/// change anything. A browser does not send the cookie with another site's POST, and they are refused when
-/// Sec-Fetch-Site says that another site or origin sent them, or where a browser does not say that, when
-/// Origin names another host than Host; a request with neither is no browser's form. So there is no token in
-/// the form, and the page needs no state.
+/// who they are. Against forged forms: page_visit.h.
 void add_event_page(http::Router&, EventPageContext);
 
 }  // namespace spillway::app

@@ -6,7 +6,6 @@
 
 #include "app/event_page_words.h"
 #include "base/limits.h"
-#include "base/rfc3339.h"
 
 namespace spillway::app {
 namespace {
@@ -17,28 +16,6 @@ using intake::ResultCode;
 
 constexpr int kBusySeconds = 2;
 constexpr Micros kLongestRefresh = 3600 * kSecond;
-
-template <class... Args>
-std::string fill(const char* words, const Args&... args) {
-  return fmt::format(fmt::runtime(words), args...);
-}
-
-/// "12,345".
-std::string grouped(std::uint64_t number) {
-  std::string digits = std::to_string(number);
-  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
-  return digits;
-}
-
-/// For people and for programs: the script turns it into their own time zone.
-std::string time_html(const EventPageWords& words, Timestamp t) {
-  const std::string text = format_time(t);  // 2026-11-20T09:00:00.000000Z
-  const auto number = [&text](std::size_t at, std::size_t size) { return std::stoi(text.substr(at, size)); };
-  const std::string clock = text.substr(11, text.substr(17, 2) == "00" ? 5 : 8);
-  const auto month = static_cast<std::size_t>(std::clamp(number(5, 2), 1, 12) - 1);
-  return fmt::format(R"(<time datetime="{}">{}</time>)", text,
-                     fill(words.date, number(0, 4), words.months[month], number(8, 2), clock));
-}
 
 /// How the ticket looks. The names are classes of the style sheet.
 struct Tone {
@@ -56,23 +33,24 @@ constexpr Tone kBad{"bad", R"(<path d="M12 7v6M12 16.5v.5"/>)"};
 
 class Page {
  public:
-  explicit Page(const EventPageView& view) : view_(view), words_(event_page_words(view.language)) {}
+  explicit Page(const EventPageView& view)
+      : view_(view), words_(event_page_words(view.language)), page_(page_words(view.language)) {}
 
   std::string whole() {
     const std::string answer = ticket();  // first: it settles the title and the tone
-    open_document(fmt::format("{} · {}", headline_, shown_title()), refresh_seconds());
+    open(fmt::format("{} · {}", headline_, shown_title()), refresh_seconds());
     out_ +=
         fmt::format(R"(<main><div id="event"><h1><bdi>{}</bdi></h1>{}</div><div id="side">{}{}</div></main>)",
                     html_escape(shown_title()), facts(), answer, who());
-    close_document();
+    out_ += kCloseDocument;
     return std::move(out_);
   }
 
   std::string missing() {
-    open_document(words_.missing_title, 0);
+    open(words_.missing_title, 0);
     out_ += fmt::format(R"(<main class="alone"><h1>{}</h1><p>{}</p></main>)", words_.missing_title,
                         words_.missing_text);
-    close_document();
+    out_ += kCloseDocument;
     return std::move(out_);
   }
 
@@ -98,32 +76,18 @@ class Page {
 
   /// "?lang=ko" once somebody has chosen.
   std::string query() const {
-    return view_.language_chosen ? fmt::format("?lang={}", words_.language) : std::string();
+    return view_.language_chosen ? fmt::format("?lang={}", page_.language) : std::string();
   }
 
   // ---- The frame ------------------------------------------------------------------------------------------
 
-  void open_document(std::string_view title, int refresh) {
-    out_ += fmt::format(
-        R"(<!doctype html>
-<html lang="{}"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark"><title>{}</title><link rel="icon" href="data:,">
-<link rel="stylesheet" href="/event-page.css"><script src="/event-page.js" defer></script>)",
-        words_.language, html_escape(title));
-    if (refresh > 0) {
-      out_ += fmt::format(R"(<noscript><meta http-equiv="refresh" content="{}"></noscript>)", refresh);
-    }
-    out_ += fmt::format(
-        R"(</head><body data-sending="{0}" data-offline="{1}">
-<header><span class="brand">Spillway</span>
-<a id="language" href="?lang={2}" lang="{2}" hreflang="{2}">{3}</a></header>
-<p id="news" class="unseen" role="status"></p>
-)",
-        words_.sending, words_.offline, words_.other_language, words_.other_name);
+  void open(std::string_view title, int refresh) {
+    out_ += open_document(page_, {.title = title,
+                                  .assets = "/event-page",
+                                  .refresh_s = refresh,
+                                  .language_link = fmt::format("?lang={}", page_.other_language),
+                                  .body_attributes = fmt::format(R"( data-offline="{}")", words_.offline)});
   }
-
-  void close_document() { out_ += "\n</body></html>\n"; }
 
   std::string facts() const {
     if (!view_.event) return {};
@@ -135,10 +99,10 @@ class Page {
     if (is_full()) places += fmt::format(" <small>{}</small>", words_.all_taken);
     std::string html = R"(<dl id="facts">)" + fact(words_.places, places);
     if (event.opens_at) {
-      html += fact(is_soon() ? words_.opens : words_.opened, time_html(words_, event.opens_at));
+      html += fact(is_soon() ? words_.opens : words_.opened, time_html(page_, event.opens_at));
     }
     if (event.closes_at) {
-      html += fact(has_closed() ? words_.closed : words_.closes, time_html(words_, event.closes_at));
+      html += fact(has_closed() ? words_.closed : words_.closes, time_html(page_, event.closes_at));
     }
     return html + "</dl>";
   }
@@ -165,7 +129,7 @@ class Page {
     } else if (has_closed()) {
       tone_ = kSorry;
       body = headline(words_.closed_title) +
-             paragraph(fill(words_.closed_text, time_html(words_, view_.event->closes_at)));
+             paragraph(fill(words_.closed_text, time_html(page_, view_.event->closes_at)));
     } else if (is_soon()) {
       body = soon_body(*view_.event);
     } else {
@@ -175,7 +139,7 @@ class Page {
     return fmt::format(
         R"(<section id="answer" class="ticket {}"{} aria-labelledby="headline">
 <div class="body">{}{}{}</div>{}</section>)",
-        tone_.name, attributes_, notice_html(), icon(), body, stub());
+        tone_.name, attributes_, notice_html(view_), icon(), body, stub());
   }
 
   std::string icon() const {
@@ -208,11 +172,11 @@ class Page {
   std::string soon_body(const intake::EventView& event) {
     tone_ = kSoon;
     attributes_ = fmt::format(R"( data-opens-in="{}" data-day="{}")",
-                              (event.opens_at - view_.now) / kMillisecond, words_.day_letter);
+                              (event.opens_at - view_.now) / kMillisecond, page_.day_letter);
     std::string body = headline(words_.soon_title, fmt::format(R"( data-then="{}")", open_title()));
     body += R"(<p class="big" id="countdown" role="timer" aria-live="off" hidden></p>)";
     body += fmt::format(R"(<p data-then="{}">{} {}</p>)", open_text(),
-                        fill(words_.soon_text, time_html(words_, event.opens_at)),
+                        fill(words_.soon_text, time_html(page_, event.opens_at)),
                         view_.user_id.empty() ? "" : words_.soon_signed_in);
     body += fmt::format("<noscript><p>{}</p></noscript>", words_.soon_reload);
     return body + form(true);
@@ -220,34 +184,18 @@ class Page {
 
   // ---- The form -------------------------------------------------------------------------------------------
 
-  std::string input(const char* name, const char* type, const char* label, std::string_view value,
-                    std::size_t max_length, std::string_view more, const char* hint = nullptr) const {
-    const bool refused = view_.notice == Notice::kNameNeeded || view_.notice == Notice::kWrongPassword;
-    std::string described = refused ? "notice" : "";
-    if (hint != nullptr) described += fmt::format("{}{}-hint", described.empty() ? "" : " ", name);
-    std::string html = fmt::format(
-        R"(<label for="{0}">{1}</label>
-<input id="{0}" name="{0}" type="{2}" value="{3}" required maxlength="{4}" {5}{6}{7}>)",
-        name, label, type, html_escape(value), max_length, more, refused ? R"( aria-invalid="true")" : "",
-        described.empty() ? "" : fmt::format(R"( aria-describedby="{}")", described));
-    if (hint != nullptr) html += fmt::format(R"(<p class="hint" id="{}-hint">{}</p>)", name, hint);
-    return html;
-  }
-
   /// The one form. Before the opening, whoever is not signed in can do so, so that the opening's crowd finds
   /// everybody ready; whoever is finds a button that wakes up.
   std::string form(bool soon) const {
     std::string html =
         fmt::format(R"(<form id="form" method="post" action="/events/{}{}">)", view_.event_id, query());
     const bool signed_in = !view_.user_id.empty();
-    constexpr const char* kName = R"(autocapitalize="none" spellcheck="false" autocomplete="username")";
     if (!signed_in && view_.mode == identity::Mode::kUsers) {
-      html += input("userId", "text", words_.user_label, view_.name, limits::kMaxIdBytes, kName);
-      html += input("password", "password", words_.password_label, "", limits::kMaxPasswordBytes,
-                    R"(autocomplete="current-password")");
+      html += account_fields(view_);
     } else if (!signed_in) {
-      html += input("userId", "text", words_.name_label, view_.name, limits::kMaxIdBytes, kName,
-                    view_.suggested ? words_.name_hint_suggested : words_.name_hint_open);
+      html += input_html(
+          view_, {"userId", "text", words_.name_label, view_.name, limits::kMaxIdBytes, kNameAttributes,
+                  view_.suggested ? words_.name_hint_suggested : words_.name_hint_open});
     }
     if (!soon) {
       html += fmt::format(R"(<button name="intent" value="take-part">{}</button>)", words_.take_part);
@@ -259,33 +207,6 @@ class Page {
                           words_.take_part, words_.sign_in);
     }
     return html + "</form>";
-  }
-
-  std::string notice_html() const {
-    if (view_.notice == Notice::kNone) return {};
-    return fmt::format(R"(<p class="notice" id="notice" role="alert">{}</p>)", notice_text());
-  }
-  std::string notice_text() const {
-    const int seconds = std::max(view_.retry_after_s, 1);
-    switch (view_.notice) {
-      case Notice::kNone:
-        return {};
-      case Notice::kNameNeeded:
-        return words_.notice_name_needed;
-      case Notice::kWrongPassword:
-        return words_.notice_wrong_password;
-      case Notice::kTooManyAttempts:
-        return fill(words_.notice_too_many, seconds);
-      case Notice::kBusy:
-        return fill(words_.notice_busy, seconds);
-      case Notice::kOutcomeUnknown:
-        return words_.notice_unknown;
-      case Notice::kFromElsewhere:
-        return words_.notice_from_elsewhere;
-      case Notice::kNotAForm:
-        return words_.notice_not_a_form;
-    }
-    return {};
   }
 
   // ---- The answer -----------------------------------------------------------------------------------------
@@ -329,7 +250,7 @@ class Page {
     }
     body += paragraph(now.text);
     if (*now.next != '\0') body += paragraph(now.next, R"( class="next")");
-    if (is_followed()) body += fmt::format("<noscript><p>{}</p></noscript>", words_.refreshes);
+    if (is_followed()) body += fmt::format("<noscript><p>{}</p></noscript>", page_.refreshes);
     if (may_ask_again() && !has_closed() && !is_soon()) body += form(false);
     return body;
   }
@@ -341,7 +262,7 @@ class Page {
     std::string html = fmt::format(R"(<dl class="stub"><div><dt>{}</dt><dd><code>{}</code></dd></div>)",
                                    words_.request_id, html_escape(request.request_id));
     const auto moment = [&](const char* name, Timestamp t) {
-      if (t) html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", name, time_html(words_, t));
+      if (t) html += fmt::format("<div><dt>{}</dt><dd>{}</dd></div>", name, time_html(page_, t));
     };
     moment(words_.asked_at, request.queued_at);
     moment(words_.answered_at, request.finished_at);
@@ -350,6 +271,7 @@ class Page {
 
   const EventPageView& view_;
   const EventPageWords& words_;
+  const PageWords& page_;
   std::string out_;
   std::string headline_;
   Tone tone_ = kPlain;

@@ -86,9 +86,9 @@ TEST(EventPage, each_state_says_one_thing_in_both_languages) {
       view.language = language;
       const EventPageWords& words = event_page_words(language);
       const std::string html = event_page_html(view);
-      SCOPED_TRACE(std::string(c.name) + " " + words.language);
+      SCOPED_TRACE(std::string(c.name) + " " + page_words(language).language);
       EXPECT_TRUE(has(html, words.*c.headline)) << html;
-      EXPECT_TRUE(has(html, std::string("<html lang=\"") + words.language));
+      EXPECT_TRUE(has(html, std::string("<html lang=\"") + page_words(language).language));
       EXPECT_EQ(has(html, R"(id="form")"), c.asks);
       EXPECT_EQ(has(html, R"(http-equiv="refresh")"), c.refreshes);
       EXPECT_EQ(has(html, view.request ? "0000000000000000req1" : "no request"), view.request.has_value());

@@ -4,12 +4,6 @@ namespace spillway::app {
 namespace {
 
 constexpr EventPageWords kEnglish = {
-    .language = "en",
-    .other_language = "ko",
-    .other_name = "한국어",
-    .months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
-    .date = "{2} {1} {0}, {3} UTC",
-
     .places = "Places",
     .all_taken = "all taken",
     .opens = "Opens",
@@ -22,15 +16,9 @@ constexpr EventPageWords kEnglish = {
     .name_label = "Your name here",
     .name_hint_open = "Any name; use the same one to come back to your answer.",
     .name_hint_suggested = "We thought of one. Keep it, or choose your own.",
-    .user_label = "User id",
-    .password_label = "Password",
-
     .take_part = "Take part",
     .sign_in = "Sign in and be ready",
-    .sending = "Sending …",
     .offline = "No connection. Trying again; your request is safe.",
-    .refreshes = "This page renews itself.",
-    .day_letter = "d",
 
     .open_title = "Open now",
     .open_text =
@@ -74,29 +62,12 @@ constexpr EventPageWords kEnglish = {
     .nobody_title = "Nobody can sign in here",
     .nobody_text = "This server has no sign-in for people. Ask the organisers how to take part.",
 
-    .notice_name_needed = "Please write a name of at most 128 letters.",
-    .notice_wrong_password = "The user id or the password is wrong.",
-    .notice_too_many = "Too many attempts. Please wait {} seconds before the next.",
-    .notice_busy =
-        "Very many people are here just now, and this try was not taken. Please try again in a moment "
-        "({} s). Nothing is lost.",
-    .notice_unknown = "We cannot tell whether this reached us. Please press again: it never counts twice.",
-    .notice_from_elsewhere =
-        "This was sent from another site, so it was not done. If it was you, press the "
-        "button here.",
-    .notice_not_a_form = "The form did not arrive as it should. Please send it again.",
     .unreadable_title = "One moment, please",
     .missing_title = "There is no such event",
     .missing_text = "Please check the address: every letter counts.",
 };
 
 constexpr EventPageWords kKorean = {
-    .language = "ko",
-    .other_language = "en",
-    .other_name = "English",
-    .months = {"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"},
-    .date = "{0}년 {1}월 {2}일 {3} (UTC)",
-
     .places = "자리",
     .all_taken = "모두 찼음",
     .opens = "시작",
@@ -109,15 +80,9 @@ constexpr EventPageWords kKorean = {
     .name_label = "사용할 이름",
     .name_hint_open = "아무 이름이나 괜찮습니다. 결과를 다시 보려면 같은 이름을 쓰세요.",
     .name_hint_suggested = "이름을 하나 지어 두었습니다. 그대로 쓰거나 바꾸셔도 됩니다.",
-    .user_label = "아이디",
-    .password_label = "비밀번호",
-
     .take_part = "참가하기",
     .sign_in = "미리 로그인하기",
-    .sending = "보내는 중 …",
     .offline = "연결이 끊겼습니다. 다시 연결하고 있으며, 요청은 안전합니다.",
-    .refreshes = "이 페이지는 저절로 새로 고쳐집니다.",
-    .day_letter = "일",
 
     .open_title = "지금 참가할 수 있습니다",
     .open_text = "한 번만 누르세요. 바로 접수되고, 온 순서대로 차례가 정해집니다.",
@@ -160,17 +125,6 @@ constexpr EventPageWords kKorean = {
     .nobody_title = "여기서는 로그인할 수 없습니다",
     .nobody_text = "이 서버에는 참가자 로그인이 없습니다. 참가 방법은 주최 측에 문의해 주세요.",
 
-    .notice_name_needed = "이름을 128자 이내로 적어 주세요.",
-    .notice_wrong_password = "아이디 또는 비밀번호가 맞지 않습니다.",
-    .notice_too_many = "시도가 너무 많았습니다. {}초 뒤에 다시 시도해 주세요.",
-    .notice_busy =
-        "지금 많은 분이 몰려 이번 시도는 접수되지 않았습니다. 잠시({}초) 뒤에 다시 눌러 주세요. 잃은 것은 "
-        "없습니다.",
-    .notice_unknown = "접수되었는지 확인하지 못했습니다. 다시 눌러 주세요. 두 번 접수되지 않습니다.",
-    .notice_from_elsewhere =
-        "다른 사이트에서 보낸 요청이라 처리하지 않았습니다. 직접 보내신 것이라면 여기에서 버튼을 "
-        "눌러 주세요.",
-    .notice_not_a_form = "양식이 제대로 도착하지 않았습니다. 다시 보내 주세요.",
     .unreadable_title = "잠시만 기다려 주세요",
     .missing_title = "그런 이벤트가 없습니다",
     .missing_text = "주소를 다시 확인해 주세요. 글자 하나까지 정확해야 합니다.",

@@ -1,17 +1,11 @@
 #pragma once
 
-#include "app/event_page_text.h"
+#include "app/page_text.h"
 
 namespace spillway::app {
 
-/// What the page says, in one language. "{}" is where something is put in.
+/// What the page of an event says beside page_words.h, in one language. "{}" is where something is put in.
 struct EventPageWords {
-  const char* language;        ///< tag of this one
-  const char* other_language;  ///< tag of the other one
-  const char* other_name;      ///< its name, in itself
-  const char* months[12];
-  const char* date;  ///< {0} year, {1} month, {2} day, {3} time; UTC
-
   const char* places;
   const char* all_taken;
   const char* opens;
@@ -24,15 +18,10 @@ struct EventPageWords {
   const char* name_label;
   const char* name_hint_open;
   const char* name_hint_suggested;
-  const char* user_label;
-  const char* password_label;
 
   const char* take_part;
   const char* sign_in;
-  const char* sending;
   const char* offline;
-  const char* refreshes;  ///< for browsers without script
-  const char* day_letter;
 
   const char* open_title;
   const char* open_text;
@@ -72,13 +61,6 @@ struct EventPageWords {
   const char* nobody_title;
   const char* nobody_text;
 
-  const char* notice_name_needed;
-  const char* notice_wrong_password;
-  const char* notice_too_many;  ///< {} seconds
-  const char* notice_busy;      ///< {} seconds
-  const char* notice_unknown;
-  const char* notice_from_elsewhere;
-  const char* notice_not_a_form;
   const char* unreadable_title;
   const char* missing_title;
   const char* missing_text;

@@ -1,4 +1,4 @@
-#include "app/event_page_text.h"
+#include "app/page_text.h"
 
 #include <algorithm>
 #include <cmath>
