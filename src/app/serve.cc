@@ -323,8 +323,9 @@ class Process {
            return Status(
                invalid_argument("webhook cannot be set: this server was started without --webhook-secret"));
          }});
-    add_event_page(router, {*service_, people, !options_.tls_certificate_file.empty(), options_.demo});
-    if (options_.waitroom) waitroom_.add_routes(router, *gate_, options_.identity);
+    const bool tls = !options_.tls_certificate_file.empty();
+    add_event_page(router, {*service_, people, tls, options_.demo});
+    if (options_.waitroom) waitroom_.add_routes(router, people, tls);
     ops::add_audit_routes(router, audit_log_, *gate_);
     ops::add_live_routes(router, live_feed_, *gate_);
     ops::add_routes(router, {[this] { return readiness(); }, metrics_sources()});

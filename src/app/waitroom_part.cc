@@ -2,6 +2,7 @@
 
 #include <sodium.h>
 
+#include "app/wait_page.h"
 #include "base/log.h"
 #include "base/prometheus.h"
 #include "base/wait_loop.h"
@@ -27,9 +28,11 @@ void WaitroomPart::attach(journal::Engine& engine) {
   service_.attach(engine, seed, keys_->signing().id);
 }
 
-void WaitroomPart::add_routes(http::Router& router, const identity::Gate& gate, identity::Mode mode) {
-  waitroom::add_routes(router, {service_, *keys_, streams_, gate, clock_, mode});
-  add_waitroom_live_routes(router, live_, gate);
+void WaitroomPart::add_routes(http::Router& router, const identity::RouteContext& people, bool tls) {
+  const waitroom::RouteContext context{service_, *keys_, streams_, people.gate, clock_, people.mode};
+  waitroom::add_routes(router, context);
+  add_waitroom_live_routes(router, live_, people.gate);
+  add_wait_page(router, {context, people, tls});
 }
 
 void WaitroomPart::reload(std::size_t loop_index) {

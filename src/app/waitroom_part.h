@@ -7,8 +7,7 @@
 #include "app/waitroom_live.h"
 #include "base/clock.h"
 #include "http/router.h"
-#include "identity/gate.h"
-#include "identity/types.h"
+#include "identity/routes.h"
 #include "journal/audit_trail.h"
 #include "journal/engine.h"
 #include "ops/routes.h"
@@ -31,7 +30,8 @@ class WaitroomPart {
   Status open(const std::string& directory);
   journal::Resident& resident() { return service_; }
   void attach(journal::Engine&);
-  void add_routes(http::Router&, const identity::Gate&, identity::Mode);
+  /// With the page that people see.
+  void add_routes(http::Router&, const identity::RouteContext&, bool tls);
   void start() { streams_.start(); }
   void stop() { streams_.stop(); }
   /// Reads the keys again, and has new tickets signed with the last of them.

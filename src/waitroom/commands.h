@@ -38,6 +38,7 @@ struct TicketView {
   std::uint64_t total_waiting = 0;
   Timestamp until;                 ///< READY: activate by; ACTIVE: expires
   Timestamp opens_at;              ///< while that is still to come, else unset
+  bool paused = false;             ///< WAITING: nobody is let in at the moment
   double admitted_per_second = 0;  ///< lately, or what may be expected; 0: nobody knows
 };
 

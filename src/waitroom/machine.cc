@@ -175,6 +175,7 @@ TicketView MachineState::view(const Concert& c, TicketRef ref, const Ticket& t, 
   if (t.status == TicketStatus::kWaiting) {
     if (t.place != 0 && c.drawing == nullptr) view.position = c.line.rank(t.place) + 1;
     if (!c.opened(now)) view.opens_at = c.settings.opens_at;
+    view.paused = c.settings.mode == Mode::kPaused;
     view.admitted_per_second = c.admitted.per_second(now);
     if (view.admitted_per_second == 0) {
       view.admitted_per_second =

@@ -34,9 +34,14 @@ std::uint32_t poll_after_ms(const TicketView& view, Timestamp now, std::uint32_t
       std::clamp(at < least ? least + (least - at) : at, least, limits::kPollFar) / kMillisecond);
 }
 
+std::uint32_t poll_after_ms(const TicketView& view, Timestamp now) {
+  const std::uint64_t mixed = (view.ref.packed() ^ static_cast<std::uint64_t>(now.us)) * 0x9e3779b97f4a7c15;
+  return poll_after_ms(view, now, static_cast<std::uint32_t>(mixed >> 40));
+}
+
 std::optional<WaitRange> estimated_wait(const TicketView& view, Timestamp now) {
   if (view.status != TicketStatus::kWaiting) return WaitRange{};
-  if (!view.position || view.admitted_per_second <= 0) return std::nullopt;
+  if (view.paused || !view.position || view.admitted_per_second <= 0) return std::nullopt;
   const double opening = view.opens_at > now ? static_cast<double>(view.opens_at - now) / kSecond : 0;
   const double ahead = static_cast<double>(*view.position);
   return WaitRange{whole_seconds(opening + ahead / (view.admitted_per_second * kFaster)),

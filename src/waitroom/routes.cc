@@ -21,11 +21,6 @@ using http::Response;
 
 constexpr std::string_view kTokenCookie = "queue_token";
 
-std::uint32_t jitter_of(const TicketView& view, Timestamp now) {
-  const std::uint64_t mixed = (view.ref.packed() ^ static_cast<std::uint64_t>(now.us)) * 0x9e3779b97f4a7c15;
-  return static_cast<std::uint32_t>(mixed >> 40);
-}
-
 std::string_view cookie(std::string_view header, std::string_view wanted) {
   while (!header.empty()) {
     const std::size_t end = std::min(header.find(';'), header.size());
@@ -39,15 +34,10 @@ std::string_view cookie(std::string_view header, std::string_view wanted) {
   return {};
 }
 
-/// The answer with the token that belongs to the view.
-std::string ticket_json(const TicketView& view, std::string_view token, Timestamp now) {
-  return data_json([&](JsonWriter& json) { append_ticket(json, view, token, now); });
-}
-
 /// In the key that it was signed with; whoever's key was taken out of force is given one of the new key.
-const QueueKey& key_for(const RouteContext& c, std::uint8_t id) {
-  const QueueKey* key = c.keys.find(id);
-  return key == nullptr ? c.keys.signing() : *key;
+const QueueKey& key_for(const QueueKeys& keys, std::uint8_t id) {
+  const QueueKey* key = keys.find(id);
+  return key == nullptr ? keys.signing() : *key;
 }
 
 /// Whose place is asked for: under open login whom the body names, else whom the access token names.
@@ -85,8 +75,7 @@ void enter(const RouteContext& c, const Request& request, Exchange exchange) {
   c.service.enter(std::move(*command), [&c, user = std::move(user),
                                         exchange = std::move(exchange)](Result<TicketView> view) mutable {
     if (!view) return exchange.fail(view.error());
-    const std::string token = make_token(key_for(c, view->key), view->ref, view->entered_at, user);
-    exchange.reply(data_response(ticket_json(*view, token, c.clock.wall())));
+    exchange.reply(ticket_response(*view, token_for(c.keys, *view, user), c.clock.wall()));
   });
 }
 
@@ -97,7 +86,7 @@ void status(const RouteContext& c, const Request& request, Exchange exchange) {
   c.service.status(ticket, [&c, text = std::string(request.header("X-Queue-Token")),
                             exchange = std::move(exchange)](Result<TicketView> view) mutable {
     if (!view) return exchange.fail(view.error());
-    exchange.reply(data_response(ticket_json(*view, text, c.clock.wall())));
+    exchange.reply(ticket_response(*view, text, c.clock.wall()));
   });
 }
 
@@ -225,7 +214,7 @@ void receipt(const RouteContext& c, const Request& request, Exchange exchange) {
         .close_object();
     // In the key of its ticket, so that whoever asks again is given the same statement.
     const std::string signed_text =
-        make_statement(key_for(c, detail->view.key), "spillway-receipt+jwt", claims);
+        make_statement(key_for(c.keys, detail->view.key), "spillway-receipt+jwt", claims);
     exchange.reply(data_response(data_json([&](JsonWriter& json) {
       json.member("concertId", detail->concert_id).member("arrivalNumber", token.ticket.number);
       json.member("arrivedAt", at).member("receipt", signed_text);
@@ -253,6 +242,14 @@ void lottery(const RouteContext& c, const Request& request, Exchange exchange) {
 
 }  // namespace
 
+std::string token_for(const QueueKeys& keys, const TicketView& view, std::string_view user_id) {
+  return make_token(key_for(keys, view.key), view.ref, view.entered_at, user_id);
+}
+
+Response ticket_response(const TicketView& view, std::string_view token, Timestamp now) {
+  return data_response(data_json([&](JsonWriter& json) { append_ticket(json, view, token, now); }));
+}
+
 Response data_response(std::string body) {
   Response response = Response::json(200, std::move(body));
   response.no_store = true;
@@ -274,8 +271,9 @@ void append_ticket(JsonWriter& json, const TicketView& view, std::string_view to
   } else {
     json.raw("null");
   }
-  json.member("pollAfterMs", poll_after_ms(view, now, jitter_of(view, now)));
+  json.member("pollAfterMs", poll_after_ms(view, now));
   if (view.opens_at) json.member("opensAt", view.opens_at);
+  if (view.paused) json.member("paused", true);
   if (view.status == TicketStatus::kReady) json.member("activateBy", view.until);
   if (view.status == TicketStatus::kActive) json.member("expiresAt", view.until);
 }

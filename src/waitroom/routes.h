@@ -26,6 +26,13 @@ struct RouteContext {
 void add_routes(http::Router&, RouteContext);
 /// In one word, what an operator should know of the line: OK, PAUSED, GATHERING, DRAWING or FULL.
 std::string_view health(const ConcertView&, Timestamp now);
+
+/// For whoever else shows tickets. The token that belongs to the view, always the same while its key is in
+/// force.
+std::string token_for(const QueueKeys&, const TicketView&, std::string_view user_id);
+/// What is answered about a ticket. `token` may be empty: then it is not told.
+http::Response ticket_response(const TicketView&, std::string_view token, Timestamp now);
+
 /// Appends this service's part of `/metrics`.
 void append_metrics(std::string& out, const Metrics&);
 

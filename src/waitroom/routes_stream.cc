@@ -18,7 +18,8 @@ constexpr int kRetryWhenFullSeconds = 10;
 
 std::string id_of(const TicketView& view) {
   if (view.status != TicketStatus::kWaiting) return fmt::format("{}-{}", name(view.status), view.until.us);
-  return fmt::format("{}-{}", name(view.status), view.position.value_or(0));
+  return fmt::format("{}-{}{}", view.paused ? "PAUSED" : name(view.status), view.position.value_or(0),
+                     view.opens_at ? "-SOON" : "");
 }
 
 }  // namespace
