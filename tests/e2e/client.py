@@ -47,6 +47,11 @@ class Response:
             self._headers = found
         return self._headers
 
+    def all(self, name: str) -> list[str]:
+        """The values of a field that may come several times and cannot be joined, as Set-Cookie."""
+        lines = [line.partition(b":") for line in self.head.split(b"\r\n")[1:]]
+        return [value.strip().decode("latin-1") for key, _, value in lines if key.decode("latin-1").lower() == name]
+
     def json(self) -> Any:
         return json.loads(self.body)
 

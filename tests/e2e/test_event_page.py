@@ -10,58 +10,36 @@ import urllib.parse
 
 import pytest
 
+from browser import FORM, FROM_ELSEWHERE, FormBrowser, assert_protected
 from client import HANG_GUARD_S
 from harness import ADMIN_TOKEN, Api, event_body
 
 PASSWORD = "correct horse battery"
-FORM = "application/x-www-form-urlencoded"
 
 
-class Browser:
-    """Keeps cookies, follows a redirect after a form, and knows what is on the page."""
-
-    def __init__(self, server, language="en"):
-        self.http = server.http()
-        self.language = language
-        self.session = ""
-        self.page = ""
-        self.answer = None
-
-    def send(self, method, path, **more):
-        headers = {"Accept-Language": self.language, **more.pop("headers", {})}
-        if self.session:
-            headers["Cookie"] = f"other=1; spillway_session={self.session}"
-        self.answer = self.http.request(method, path, headers=headers, **more)
-        self.page = self.answer.body.decode("utf-8")
-        for cookie in http.cookies.SimpleCookie(self.answer.headers.get("set-cookie", "")).values():
-            self.cookie = cookie
-            self.session = cookie.value
-        return self.answer
-
-    def get(self, path, status=200, **more):
-        assert self.send("GET", path, **more).status == status, self.answer
-        return self.page
-
-    def post(self, path, status=303, follow=True, headers=None, **fields):
-        body = urllib.parse.urlencode(fields).encode()
-        assert self.send("POST", path, body=body, content_type=FORM, headers=headers or {}).status == status, self.answer
-        if status == 303 and follow:
-            assert self.answer.headers["cache-control"] == "no-store"
-            return self.get(self.answer.headers["location"])
-        return self.page
+class Browser(FormBrowser):
+    COOKIE = ("spillway_session", "/events")
 
     @property
-    def headline(self):
-        return html.unescape(re.search(r'<h2 id="headline"[^>]*>(.*?)</h2>', self.page)[1])
+    def cookie(self):
+        return self.cookies[self.COOKIE]
+
+    @property
+    def session(self):
+        return self.cookies[self.COOKIE].value if self.COOKIE in self.cookies else ""
+
+    @session.setter
+    def session(self, token):
+        self.cookies.pop(self.COOKIE, None)
+        if token:
+            made = http.cookies.SimpleCookie()
+            made[self.COOKIE[0]] = token
+            self.cookies[self.COOKIE] = made[self.COOKIE[0]]
 
     @property
     def status(self):
         found = re.search(r'data-status="(\w+)"', self.page)
         return found and found[1]
-
-    @property
-    def refreshes(self):
-        return re.search(r'http-equiv="refresh" content="(\d+)"', self.page) is not None
 
     def until(self, *statuses):
         """As a browser does that refreshes by itself."""
@@ -237,14 +215,7 @@ def test_pages_are_protected(api, browser, event):
     api.put_event(event, 1)
     for page in (f"/events/{event}", "/events/nobody-made-this"):
         browser.get(page, 404 if "nobody" in page else 200)
-        headers = browser.answer.headers
-        policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "form-action 'self'" in policy
-        assert "unsafe" not in policy and "*" not in policy
-        assert headers["x-content-type-options"] == "nosniff" and headers["x-frame-options"] == "DENY"
-        assert headers["cache-control"] == "no-store" and "cookie" in headers["vary"].lower()
-        assert headers["referrer-policy"] == "same-origin"
-        assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\son\w+=|\sstyle=", browser.page)
+        assert_protected(browser)
 
 
 def test_the_cookie(api, browser, event):
@@ -258,14 +229,7 @@ def test_the_cookie(api, browser, event):
     assert far.cookie["secure"], "behind a proxy that speaks TLS"
 
 
-@pytest.mark.parametrize("headers", [
-    {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"},
-    {"Sec-Fetch-Site": "same-site", "Origin": "https://shop.spillway.test"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Origin": "https://evil.example"},
-    {"Origin": "https://spillway.test.evil.example"},
-    {"Origin": "null"},
-])
+@pytest.mark.parametrize("headers", FROM_ELSEWHERE)
 @pytest.mark.parametrize("path", ["", "/leave"])
 def test_forms_of_other_sites_do_nothing(api, browser, event, headers, path):
     api.put_event(event, 1)

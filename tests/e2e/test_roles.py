@@ -77,6 +77,16 @@ ROUTES = {
     "GET /events/{eventId}/stream": ((), 401),
     "GET /event-page.css": (EVERYBODY, None),
     "GET /event-page.js": (EVERYBODY, None),
+    # As well; test_wait_page.py.
+    "GET /wait/{concertId}": (EVERYBODY, None),
+    "POST /wait/{concertId}/enter": (EVERYBODY, None),
+    "POST /wait/{concertId}/sign-in": (EVERYBODY, None),
+    "POST /wait/{concertId}/activate": (EVERYBODY, None),
+    "POST /wait/{concertId}/leave": (EVERYBODY, None),
+    "GET /wait/{concertId}/status": ((), 401),
+    "GET /wait/{concertId}/stream": ((), 401),
+    "GET /wait/-/page.css": (EVERYBODY, None),
+    "GET /wait/-/page.js": (EVERYBODY, None),
     "GET /": (EVERYBODY, None),
     "GET /home.css": (EVERYBODY, None),
     # The page is for everybody; what it shows comes from the routes above, with the token of who looks.
@@ -197,7 +207,7 @@ def test_who_may(world, route):
             logout_of_the_secret = route == "POST /auth/logout" and role == SECRET
             outside = api.http.get("/auth/methods").json()["identity"] == "oidc"
             no_login = outside and route == "POST /auth/login"
-            no_name = not outside and route == "POST /events/{eventId}"
+            no_name = not outside and route in ("POST /events/{eventId}", "POST /wait/{concertId}/sign-in")
             good = (400,) if logout_of_the_secret or no_name else \
                 (404,) if no_login or route in ABSENT else (200, 201, 202, 204, 303)
             assert response.status in good, text
