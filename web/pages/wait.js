@@ -9,6 +9,7 @@ class WaitPage extends Page {
     this.place = Infinity; // what is shown
     this.said = Infinity; // what was said last to those who do not see it
     this.chime = new Chime(this.part('sound'));
+    addEventListener('offline', () => this.trouble());
     addEventListener('online', () => this.look());
     addEventListener('pageshow', (event) => { if (event.persisted) this.look(); });
     // Timers may have slept, and so may the stream.
