@@ -62,7 +62,7 @@ browse('from the line to the site and out, by itself and without loading the pag
   assert.match(await page.textContent('#countdown'), /^(1:00|0:\d\d)$/);
   await untilTitle(page, '● Enter now!');
   await untilTitle(page, 'It is your turn');
-  await page.click('text=Enter now');
+  await page.getByRole('button', { name: 'Enter now' }).click();
   await untilScene(page, 'active');
   assert.equal(await page.evaluate(() => document.activeElement.id), 'headline', 'where a screen reader goes on');
   assert.match(await page.textContent('#countdown'), /^(5:00|4:\d\d)$/);
@@ -76,7 +76,7 @@ browse('from the line to the site and out, by itself and without loading the pag
   assert.deepEqual([waiting, active], [0, 0]);
   await page.reload();
   assert.equal(await scene(page), 'gone', 'whoever has left is not put back by a reload');
-  await page.click('text=Line up again');
+  await page.getByRole('button', { name: 'Line up again' }).click();
   await untilScene(page, 'ready');
   assert.equal(loads, 1, 'only by the reload');
 });
@@ -114,7 +114,7 @@ browse('a second tab has the same place', {}, async (page) => {
   await line.put({ maxActive: 1 });
   await untilScene(page, 'ready');
   await untilScene(second, 'ready');
-  await second.click('text=Enter now');
+  await second.getByRole('button', { name: 'Enter now' }).click();
   await untilScene(second, 'active');
   await untilScene(page, 'active');
 });
@@ -131,9 +131,11 @@ browse('two tabs at the same moment are one place', {}, async (page) => {
 });
 
 browse('offline and back', {}, async (page) => {
-  const line = await Line.make({}, 3);
+  const line = await Line.make({}, 4);
   await page.goto(line.url);
-  await untilPlace(page, '4');
+  await untilPlace(page, '5');
+  await line.shrink(1);
+  await untilPlace(page, '4'); // the stream is there: nothing of it is still on the way
   await page.context().setOffline(true);
   await page.waitForSelector('#trouble');
   assert.match(await page.textContent('#trouble'), /your place is kept/);
@@ -244,11 +246,11 @@ browse('entering leads to where people came from', {}, async (page) => {
   const line = await Line.make({ maxActive: 1 });
   await page.goto(`${line.url}?return=${encodeURIComponent('/?seat=A1#map')}`);
   await untilScene(page, 'ready');
-  await page.click('text=Enter now');
+  await page.getByRole('button', { name: 'Enter now' }).click();
   await page.waitForURL(`${server.url}/?seat=A1#map`);
   await page.goto(line.url);
   assert.equal(await scene(page), 'active');
-  await page.click('text=Go to the site');
+  await page.getByRole('button', { name: 'Go to the site' }).click();
   await page.waitForURL(`${server.url}/`);
 });
 
@@ -317,7 +319,7 @@ browse('without script: forms, a page that comes again, in and out', kNoScript, 
   await until('the page to renew itself', async () => (await page.textContent('#place').catch(() => '')) === '1');
   await line.put({ maxActive: 1 });
   await until('the turn', async () => (await scene(page).catch(() => '')) === 'ready');
-  await page.click('text=Enter now');
+  await page.getByRole('button', { name: 'Enter now' }).click();
   assert.equal(await scene(page), 'active');
   await page.click('summary');
   await page.click('#leave button');
