@@ -35,6 +35,10 @@ TEST(RouteClasses, EveryRouteOfTheProgram) {
                  : pattern == "/api/v1/queue/authorize" ? RouteClass::kNone
                                                         : RouteClass::kRead;
     }
+    if (pattern == "/wait/{concertId}/sign-in") expected = RouteClass::kLogin;
+    if (pattern == "/wait/{concertId}/enter") expected = RouteClass::kParticipate;
+    if (pattern == "/wait/{concertId}/status") expected = RouteClass::kRead;
+    if (pattern == "/wait/{concertId}/stream") expected = RouteClass::kStream;
     EXPECT_EQ(name(found), name(expected)) << method << " " << pattern;
     ++looked_at;
   }

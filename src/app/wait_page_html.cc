@@ -52,7 +52,7 @@ class Page {
         R"(<main><p id="where"><bdi>{}</bdi></p>
 <section id="answer" class="ticket {}" data-scene="{}"{} aria-labelledby="headline">
 <div class="body">{}<h1 id="headline" tabindex="-1">{}</h1>{}</div></section>
-<p id="sound" hidden><button type="button" class="quiet" role="switch" aria-checked="false">{}</button></p></main>)",
+<p id="sound" hidden><button type="button" role="switch" aria-checked="false">{}</button></p></main>)",
         html_escape(view_.concert_id), tone_, name(scene_of(view_)), attributes_, notice_html(view_),
         headline_, body, words_.sound);
     return std::move(out_ += kCloseDocument);
@@ -198,9 +198,8 @@ class Page {
   std::string lottery_note() const {
     if (!gathers()) return {};
     return paragraph(words_.lottery_text) +
-           fmt::format(
-               R"(<p class="next"><a href="/api/v1/queue/lottery/{}" target="_blank" rel="noopener">{}</a></p>)",
-               view_.concert_id, words_.lottery_link);
+           fmt::format(R"(<p><a href="/api/v1/queue/lottery/{}" target="_blank" rel="noopener">{}</a></p>)",
+                       view_.concert_id, words_.lottery_link);
   }
 
   std::string place_html(const TicketView& ticket) {
@@ -208,7 +207,7 @@ class Page {
     attribute("place", static_cast<std::int64_t>(*ticket.position));
     return fmt::format(
         R"(<p class="place"><span>{}</span> <strong class="big" id="place">{}</strong></p>
-<div id="progress" role="progressbar" aria-label="{}" aria-valuemin="0" aria-valuemax="100" hidden><i></i></div>)",
+<div id="progress" role="progressbar" aria-label="{}" hidden><i></i></div>)",
         words_.place_label, grouped(*ticket.position), words_.progress_label);
   }
 

@@ -1,4 +1,4 @@
-// Takes the pictures of the console that the README shows, of a real server under a crowd, into docs/images:
+// Takes the pictures that the README shows, of a real server under a crowd, into docs/images:
 //   tools/web.sh packages tests/browser && node tests/browser/pictures.mjs
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -124,4 +124,57 @@ test('pictures', { timeout: 600_000 }, async () => {
   await load;
   await server.stop();
   await backend.stop();
+});
+
+/** Pictures beside each other, as one. */
+async function together(pictures, path, background) {
+  const page = await open({ viewport: { width: 1290, height: 880 } });
+  const images = pictures.map((one) => `<img width="390" src="data:image/png;base64,${one.toString('base64')}">`).join('');
+  await page.setContent(`<body style="margin:0;padding:18px 30px;display:flex;gap:30px;background:${background}">${images}`);
+  await page.screenshot({ path: join(kFolder, path) });
+  await page.context().close();
+}
+
+test('pictures of the waiting page', { timeout: 600_000 }, async () => {
+  const server = await Server.start('--identity', 'open');
+  const line = (settings) => server.done('PUT', '/admin/queues/waitroom/winter-concert', { maxActive: 4, readySeconds: 90, ...settings });
+  const ahead = [];
+  await line({ admitPerSecond: 1 });
+  for (let i = 0; i < 1_700; ++i) {
+    const { body } = await server.api('POST', '/api/v1/queue/enter', { concertId: 'winter-concert', userId: `u${i}` }, null);
+    ahead.push(body.data.token);
+  }
+  const leave = async (count) => {
+    for (const token of ahead.splice(0, count)) {
+      await fetch(`${server.url}/api/v1/queue/token`, { method: 'DELETE', headers: { 'X-Queue-Token': token } });
+    }
+  };
+  const phone = { viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' };
+  const pages = [];
+  for (const options of [{ ...phone }, { ...phone, locale: 'ko-KR', colorScheme: 'dark' }]) {
+    const page = await open(options);
+    await page.goto(`${server.url}/wait/winter-concert`);
+    await page.waitForSelector('[data-scene=waiting]');
+    pages.push({ page, taken: [] });
+  }
+  const take = async () => {
+    for (const { page, taken } of pages) taken.push(await page.screenshot());
+  };
+  const until = async (holds) => {
+    for (const { page } of pages) await page.waitForFunction(holds);
+  };
+  await leave(1_212);
+  await until(() => Number(document.getElementById('place')?.textContent) < 500);
+  await take();
+  await line({});
+  await leave(ahead.length);
+  await until(() => document.querySelector('[data-scene=ready]'));
+  await take();
+  for (const { page } of pages) await page.click('form button');
+  await until(() => document.querySelector('[data-scene=active]'));
+  await take();
+  await together(pages[0].taken, 'wait-phone.png', '#d8e2ea');
+  await together(pages[1].taken, 'wait-phone-ko.png', '#04080c');
+  for (const { page } of pages) await page.context().close();
+  await server.stop();
 });

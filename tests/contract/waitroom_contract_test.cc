@@ -281,13 +281,16 @@ TEST_P(WaitroomContract, PausedTakesNobodyNewAndOpenTakesEverybodyUpToTheCap) {
   EXPECT_EQ(enter("u2").ref, refs[1]);
   ASSERT_TRUE(leave(refs[0]).ok());
   EXPECT_EQ(status(refs[1])->status, TicketStatus::kWaiting);
+  EXPECT_TRUE(status(refs[1])->paused);
   settings.mode = Mode::kOpen;
   settings.max_active = 2;
   settings.opens_at = now() + 3600 * kSecond;
   ASSERT_TRUE(put(settings).ok());
   EXPECT_EQ(status(refs[1])->status, TicketStatus::kReady);
   EXPECT_EQ(enter("new").status, TicketStatus::kReady);
-  EXPECT_EQ(enter("one more").status, TicketStatus::kWaiting);
+  const TicketView more = enter("one more");
+  EXPECT_EQ(more.status, TicketStatus::kWaiting);
+  EXPECT_FALSE(more.paused);
 }
 
 TEST_P(WaitroomContract, WhatIsGoneIsForgottenInTheEnd) {
