@@ -113,6 +113,7 @@ void with_ticket(const WaitPageContext& context, VisitPtr visit, Next next) {
           view.forgotten = true;
         } else {
           note_error(*visit, detail.error());
+          view.unread = true;
         }
         next(std::move(visit));
       });
@@ -163,8 +164,7 @@ void with_place(const WaitPageContext& context, const Request& request, Exchange
       return found->exchange.fail({ErrorCode::kTicketExpired, "it has expired"});
     }
     if (view.ticket) return next(*found);
-    if (view.notice == Notice::kNone)
-      return found->exchange.fail(not_found("no place of yours in this line"));
+    if (!view.unread) return found->exchange.fail(not_found("no place of yours in this line"));
     found->exchange.fail({ErrorCode::kOverloaded, "the place cannot be read just now", kTryAgainSeconds});
   });
 }

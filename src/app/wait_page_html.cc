@@ -96,7 +96,8 @@ class Page {
   /// button, so once it is their turn only when the time is over.
   int refresh_seconds() const {
     const auto seconds = [](Micros time) { return static_cast<int>((time + kSecond - 1) / kSecond); };
-    if (view_.refusal == Refusal::kPaused) return std::max(view_.retry_after_s, kRetrySeconds);
+    if (view_.unread || view_.refusal == Refusal::kPaused)
+      return std::max(view_.retry_after_s, kRetrySeconds);
     if (!view_.ticket || waitroom::is_gone(view_.ticket->status)) return 0;
     if (view_.ticket->status == TicketStatus::kWaiting) {
       return seconds(waitroom::poll_after_ms(*view_.ticket, view_.now) * kMillisecond);
@@ -136,6 +137,8 @@ class Page {
     switch (scene_of(view_)) {
       case WaitScene::kEnter:
         return enter_body();
+      case WaitScene::kBusy:
+        return busy_body();
       case WaitScene::kElsewhere:
         return elsewhere_body();
       case WaitScene::kSoon:
@@ -191,6 +194,14 @@ class Page {
     const bool oidc = view_.mode == identity::Mode::kOidc;
     headline_ = oidc ? words_.elsewhere_title : words_.nobody_title;
     return paragraph(oidc ? words_.elsewhere_text : words_.nobody_text);
+  }
+
+  /// The notice says what there is to say; the script follows, and so finds out.
+  std::string busy_body() {
+    tone_ = "plain";
+    headline_ = words_.busy_title;
+    attribute("poll", limits::kPollNear / kMillisecond);
+    return {};
   }
 
   bool gathers() const { return view_.concert && view_.concert->draw == waitroom::DrawState::kGathering; }
@@ -262,8 +273,8 @@ class Page {
   std::string active_body(const TicketView& ticket) {
     tone_ = "in";
     headline_ = words_.active_title;
+    // Not followed: whoever asks counts as using the site, and a forgotten tab would hold a slot for ever.
     attribute("ends-in", (ticket.until - view_.now) / kMillisecond);
-    attribute("poll", waitroom::poll_after_ms(ticket, view_.now));
     const bool extends = view_.concert && view_.concert->settings.idle_extends;
     WaitPageView there = view_;
     if (there.return_path.empty()) there.return_path = "/";
@@ -305,6 +316,7 @@ class Page {
 
 WaitScene scene_of(const WaitPageView& view) {
   if (view.forgotten) return WaitScene::kGone;
+  if (view.unread) return WaitScene::kBusy;
   if (!view.ticket) {
     return can_sign_in(view) ? WaitScene::kEnter : WaitScene::kElsewhere;
   }
@@ -321,6 +333,8 @@ std::string_view name(WaitScene scene) {
   switch (scene) {
     case WaitScene::kEnter:
       return "enter";
+    case WaitScene::kBusy:
+      return "busy";
     case WaitScene::kElsewhere:
       return "elsewhere";
     case WaitScene::kSoon:

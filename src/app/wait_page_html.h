@@ -17,6 +17,7 @@ struct WaitPageView : PageView {
   std::string concert_id;
   std::string return_path;                     ///< where to when it is their turn; empty: nobody said
   std::optional<waitroom::TicketView> ticket;  ///< theirs, in this line; it may be gone
+  bool unread = false;                         ///< they have one, and it could not be read just now
   bool forgotten = false;                      ///< they had one, and nobody knows any more what became of it
   std::optional<waitroom::ConcertView> concert;  ///< none: nobody has been here, or it could not be read
   Refusal refusal = Refusal::kNone;
@@ -25,6 +26,7 @@ struct WaitPageView : PageView {
 /// What the page is about. The script knows these names, and when another has come.
 enum class WaitScene : std::uint8_t {
   kEnter,      ///< no place yet
+  kBusy,       ///< has a place, which cannot be read just now
   kElsewhere,  ///< no place, and no way to get one here
   kSoon,       ///< has a place, and the line is not open yet
   kHalted,     ///< has a place, and the line is paused

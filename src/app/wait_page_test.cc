@@ -59,6 +59,9 @@ TEST(WaitPage, each_scene_says_one_thing_in_both_languages) {
   full.refusal = Refusal::kFull;
   no_cookies.refusal = Refusal::kNoCookies;
   forgotten.forgotten = true;
+  WaitPageView unread = visitor();
+  unread.unread = true;
+  unread.notice = Notice::kBusy;
   WaitPageView unknown = visitor(), oidc = visitor(), nobody = visitor(), elsewhere = visitor();
   unknown.mode = identity::Mode::kUsers;
   oidc.mode = identity::Mode::kOidc;
@@ -71,6 +74,7 @@ TEST(WaitPage, each_scene_says_one_thing_in_both_languages) {
       {WaitScene::kEnter, full, &Words::full_title, "enter", true, false},
       {WaitScene::kEnter, no_cookies, &Words::cookies_title, "enter", false, false},
       {WaitScene::kEnter, elsewhere, &Words::enter_title, "enter", false, false},
+      {WaitScene::kBusy, unread, &Words::busy_title, "", false, true},
       {WaitScene::kElsewhere, oidc, &Words::elsewhere_title, "", false, false},
       {WaitScene::kElsewhere, nobody, &Words::nobody_title, "", false, false},
       {WaitScene::kWaiting, holding(TicketStatus::kWaiting), &Words::waiting_title, "leave", false, true},

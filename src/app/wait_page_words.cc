@@ -16,6 +16,7 @@ constexpr WaitPageWords kEnglish = {
     .full_text = "There is no room for more people just now.",
     .cookies_title = "We could not keep your place",
     .cookies_text = "Your browser keeps no cookies for this site. Please allow them, and press again.",
+    .busy_title = "One moment, please",
     .tries_again = "Nothing to do: this page tries again by itself.",
 
     .waiting_title = "You are in line",
@@ -94,6 +95,7 @@ constexpr WaitPageWords kKorean = {
     .full_text = "지금은 더 받을 자리가 없습니다.",
     .cookies_title = "순번을 보관하지 못했습니다",
     .cookies_text = "브라우저가 이 사이트의 쿠키를 저장하지 않습니다. 쿠키를 허용하고 다시 눌러 주세요.",
+    .busy_title = "잠시만 기다려 주세요",
     .tries_again = "그대로 두시면 이 페이지가 저절로 다시 시도합니다.",
 
     .waiting_title = "대기 중입니다",

@@ -18,6 +18,7 @@ struct WaitPageWords {
   const char* full_text;
   const char* cookies_title;
   const char* cookies_text;
+  const char* busy_title;
   const char* tries_again;  ///< for those with script
 
   const char* waiting_title;

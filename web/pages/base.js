@@ -83,6 +83,7 @@ class Page {
     clearTimeout(this.again);
     try {
       const response = await fetch(this.url, { cache: 'no-store' });
+      if (response.status >= 500) throw new Error(response.status); // what is here tells more
       this.show(await response.text());
       this.follow();
     } catch {
@@ -118,26 +119,31 @@ class Page {
     await this.send(event.target, event.submitter ?? event.target.querySelector('button'));
   }
 
-  async send(form, button) {
-    if (form.getAttribute('aria-busy')) return;
+  /** Whether there was an answer. `focus`: somebody has pressed, and goes on reading where it is told. */
+  async send(form, button, { focus = true } = {}) {
+    if (form.getAttribute('aria-busy')) return true;
     const body = new URLSearchParams(new FormData(form));
     if (button.name) body.set(button.name, button.value);
     const words = button.textContent;
     form.setAttribute('aria-busy', 'true');
     button.disabled = true;
     button.textContent = document.body.dataset.sending;
+    let response = null;
     try {
-      await this.answered(form, await fetch(form.action, { method: 'POST', body, ...this.how(form) }));
+      response = await fetch(form.action, { method: 'POST', body, ...this.how(form) });
+      await this.answered(form, response, { focus });
     } catch {
       this.trouble();
     }
     form.removeAttribute('aria-busy');
     button.disabled = false;
     button.textContent = words;
+    return response !== null;
   }
+  /** More for fetch() of a form. */
   how() { return {}; }
-  async answered(form, response) {
-    this.show(await response.text(), { focus: true });
+  async answered(form, response, { focus }) {
+    this.show(await response.text(), { focus });
     this.follow();
   }
 

@@ -5,6 +5,8 @@ class WaitPage extends Page {
     this.news = null; // the stream
     this.clock = 0; // a timer: the countdown
     this.enters = 0; // a timer: when to ask for a place
+    this.renews = 0; // a timer: when to see what everybody is told at the same time
+    this.blinks = 0; // a timer: the title
     this.key = null; // of the place that these are about:
     this.place = Infinity; // what is shown
     this.said = Infinity; // what was said last to those who do not see it
@@ -13,7 +15,7 @@ class WaitPage extends Page {
     addEventListener('online', () => this.look());
     addEventListener('pageshow', (event) => { if (event.persisted) this.look(); });
     // Timers may have slept, and so may the stream.
-    addEventListener('visibilitychange', () => { if (!document.hidden && this.isFollowed) this.look(); });
+    addEventListener('visibilitychange', () => { if (!document.hidden && (this.isFollowed || this.data.endsIn)) this.look(); });
     this.base = new URL(this.url, location).pathname;
     this.localTimes();
     this.shown();
@@ -32,7 +34,16 @@ class WaitPage extends Page {
     this.news = null;
     if (!this.isFollowed) return;
     const mine = this.news = new EventSource(`${this.base}/stream`);
-    const heard = (event) => this.heard(JSON.parse(event.data));
+    // A line that broke without a word looks like one on which nothing happens: asked again, it begins with how things are.
+    const awake = () => {
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.follow(), kQuietMs * (1 + Math.random() / 2));
+    };
+    const heard = (event) => {
+      awake();
+      this.heard(JSON.parse(event.data));
+    };
+    awake();
     for (const type of ['position', 'READY', 'ACTIVE', 'LEFT', 'EXPIRED']) mine.addEventListener(type, heard);
     mine.onerror = () => {
       mine.close();
@@ -59,18 +70,40 @@ class WaitPage extends Page {
   heard(news) {
     this.tries = 0;
     this.part('trouble')?.remove();
-    if (sceneOf(news) !== this.data.scene) return this.look();
+    const scene = sceneOf(news);
+    if (scene !== this.data.scene) {
+      // What happens to everybody at once is not asked for by everybody at once.
+      if (!kOfAll.includes(scene)) return this.look();
+      this.renews ||= setTimeout(() => this.look(), Math.random() * kSpreadMs);
+      return;
+    }
     if (news.position && this.part('place')) this.showPlace(news.position, news.estimatedWaitSeconds);
   }
 
   // ---- Showing ----
 
+  /** Only times and the place are new: what is open and where the focus is stays. */
+  isSmall(theirs) {
+    const mine = this.part('answer');
+    const same = ['scene', 'key'].every((one) => theirs.dataset[one] === mine.dataset[one]);
+    const parts = (from) => [...from.querySelectorAll('time, #wait')];
+    if (!same || !('endsIn' in mine.dataset || this.isWaiting) || this.part('notice') || theirs.querySelector('#notice')) return false;
+    if (parts(mine).length !== parts(theirs).length) return false;
+    Object.assign(mine.dataset, theirs.dataset);
+    parts(mine).forEach((one, i) => one.replaceWith(parts(theirs)[i].cloneNode(true)));
+    return true;
+  }
+
   shown() {
     clearInterval(this.clock);
-    clearTimeout(this.enters);
+    for (const timer of [this.enters, this.renews, this.blinks]) clearTimeout(timer);
+    this.renews = 0;
     const { scene, endsIn, enterIn } = this.data;
     if (endsIn) {
-      this.clock = this.countDown(performance.now() + Number(endsIn), () => this.look());
+      this.clock = this.countDown(performance.now() + Number(endsIn), () => {
+        // The opening is everybody's, and is told.
+        this.clock = setTimeout(() => this.look(), scene === 'soon' ? kQuietMs * Math.random() : 500);
+      });
     }
     this.part('sound').hidden = !this.isWaiting;
     this.chime.ring(scene === 'ready');
@@ -122,30 +155,33 @@ class WaitPage extends Page {
 
   blinkTitle() {
     const plain = document.title;
-    const timer = setInterval(() => {
-      if (this.data.scene !== 'ready') return clearInterval(timer);
+    this.blinks = setInterval(() => {
       document.title = document.title === plain ? `● ${document.body.dataset.alert}` : plain;
     }, 1000);
   }
 
   // ---- Forms ----
 
-  enter() {
+  /** By itself: nobody has pressed. */
+  async enter() {
     const form = this.part('answer').querySelector('form');
-    this.send(form, form.querySelector('button'));
+    if (!(await this.send(form, form.querySelector('button'), { focus: false }))) this.later(() => this.enter());
   }
 
   // Where it leads to is no page of ours: the browser goes there by itself.
   goesOn(form) { return new URL(form.action).searchParams.has('return') && form.action.includes('/activate'); }
   how(form) { return this.goesOn(form) ? { redirect: 'manual' } : {}; }
-  async answered(form, response) {
-    if (response.type !== 'opaqueredirect') return super.answered(form, response);
+  async answered(form, response, how) {
+    if (response.type !== 'opaqueredirect') return super.answered(form, response, how);
     this.news?.close();
     location.assign(new URL(form.action).searchParams.get('return'));
   }
 }
 
-const kAsksBeforeStream = 20;
+const kAsksBeforeStream = 5;
+const kQuietMs = 60_000;
+const kSpreadMs = 3_000;
+const kOfAll = ['soon', 'halted', 'drawing', 'waiting'];
 
 /** As the server names what the page is about. */
 function sceneOf({ status, position, paused, opensAt }) {
@@ -185,6 +221,8 @@ class Chime {
   }
   /** Again and again while `ready`: whoever has switched it on may be in the kitchen. */
   ring(ready) {
+    if (ready === this.ready) return;
+    this.ready = ready;
     clearInterval(this.timer);
     if (!ready) return;
     const play = () => { if (this.on) this.play(); };
