@@ -151,9 +151,12 @@ browse('a server that is killed and comes back: the same place, and it goes on',
   await untilPlace(page, '4');
   server.process.kill('SIGKILL');
   await within('the server to be gone', server.ended);
-  await page.waitForSelector('#trouble');
-  assert.equal(await page.textContent('#place'), '4');
-  await server.launch();
+  try {
+    await page.waitForSelector('#trouble');
+    assert.equal(await page.textContent('#place'), '4');
+  } finally {
+    await server.launch(); // the other tests need it as well
+  }
   await untilPage(page, 'the trouble to be over', () => !document.getElementById('trouble'));
   await line.shrink(3);
   await untilPlace(page, '1');
