@@ -1,5 +1,6 @@
 // The waiting page in a real Chromium: the place as it falls, the turn, and what breaks on the way.
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
 import { after, before } from 'node:test';
 import { Server, axe, browse, overflow, press, until, untilPage, within } from './harness.mjs';
 
@@ -333,18 +334,23 @@ browse('no other site leads anybody out of the line, or shows the page in a fram
   const line = await Line.make();
   await page.goto(line.url);
   await untilScene(page, 'waiting');
-  const elsewhere = `${server.url.replace('127.0.0.1', 'localhost')}/trap`;
-  await page.route(elsewhere, (route) => route.fulfill({
-    contentType: 'text/html',
-    body: `<form method="post" action="${line.url}/leave"><button>win</button></form><iframe src="${line.url}"></iframe>`,
-  }));
-  await page.goto(elsewhere);
-  const frame = page.frames().at(-1);
-  assert.equal(await frame.$('#answer'), null);
-  page.faults.length = 0; // the policy has refused the frame, and said so
-  await page.click('button');
-  await page.waitForSelector('#notice');
-  assert.match(await page.textContent('#notice'), /another site/);
+  const elsewhere = createServer((_, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end(`<form method="post" action="${line.url}/leave"><button>win</button></form><iframe src="${line.url}"></iframe>`);
+  });
+  await within('another site', new Promise((ready) => { elsewhere.listen(0, '127.0.0.1', ready); }));
+  try {
+    await page.goto(`http://localhost:${elsewhere.address().port}/`); // waits for the frame as well
+    assert.equal(Boolean(await page.frames()[1].$('#answer')), false, 'in a frame');
+    assert.match(page.faults.join(), /frame-ancestors/);
+    page.faults.length = 0;
+    await page.click('button');
+    await page.waitForSelector('#notice');
+    assert.match(await page.textContent('#notice'), /another site/);
+  } finally {
+    elsewhere.closeAllConnections();
+    elsewhere.close();
+  }
   assert.equal((await line.sizes()).waiting, 1);
 });
 
