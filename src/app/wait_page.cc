@@ -126,7 +126,7 @@ void show(const WaitPageContext& context, VisitPtr visit) {
         std::move(id), [visit = std::move(found)](Result<waitroom::ConcertView> concert) mutable {
           WaitPageView& view = visit->view;
           if (concert) {
-            if (concert->settings.mode == waitroom::Mode::kPaused && !view.ticket) {
+            if (concert->settings.mode == waitroom::Mode::kPaused && !view.ticket && !view.forgotten) {
               view.refusal = Refusal::kPaused;
             }
             view.concert = std::move(*concert);

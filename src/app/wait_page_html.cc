@@ -92,12 +92,16 @@ class Page {
     out_ += open_document(page_, frame);
   }
 
+  /// Whether a press is enough, and no sign-in needed before.
+  bool may_enter() const { return view_.mode == identity::Mode::kOpen || !view_.user_id.empty(); }
+
   /// After which a browser without script comes again: at the told pace; but nobody's hand is pulled off a
   /// button, so once it is their turn only when the time is over.
   int refresh_seconds() const {
     const auto seconds = [](Micros time) { return static_cast<int>((time + kSecond - 1) / kSecond); };
-    if (view_.unread || view_.refusal == Refusal::kPaused)
+    if (view_.unread || (view_.refusal == Refusal::kPaused && may_enter())) {
       return std::max(view_.retry_after_s, kRetrySeconds);
+    }
     if (!view_.ticket || waitroom::is_gone(view_.ticket->status)) return 0;
     if (view_.ticket->status == TicketStatus::kWaiting) {
       return seconds(waitroom::poll_after_ms(*view_.ticket, view_.now) * kMillisecond);
@@ -157,14 +161,16 @@ class Page {
   }
 
   std::string enter_body() {
-    const bool may = view_.mode == identity::Mode::kOpen || !view_.user_id.empty();
     const int retry_ms = std::max(view_.retry_after_s, kRetrySeconds) * 1000;
     tone_ = "plain";
     const auto refused = [&](const char* title, const char* text) {
       headline_ = title;
-      attribute("enter-in", retry_ms);
-      return paragraph(text) + paragraph(words_.tries_again, R"( class="scripted next")") +
-             enter_form(words_.enter_button);
+      std::string body = paragraph(text);
+      if (may_enter()) {
+        attribute("enter-in", retry_ms);
+        body += paragraph(words_.tries_again, R"( class="scripted next")");
+      }
+      return body + enter_form(words_.enter_button);
     };
     switch (view_.refusal) {
       case Refusal::kPaused:
@@ -177,12 +183,10 @@ class Page {
       case Refusal::kNone:
         break;
     }
-    headline_ = may ? words_.enter_title : words_.sign_in_title;
+    headline_ = may_enter() ? words_.enter_title : words_.sign_in_title;
     // With script nobody has to press: whoever is sent here wants a place, and every second counts.
-    if (may && view_.notice == Notice::kNone) attribute("enter-in", 0);
-    if (view_.notice == Notice::kBusy || view_.notice == Notice::kOutcomeUnknown) {
-      attribute("enter-in", retry_ms);
-    }
+    const bool busy = view_.notice == Notice::kBusy || view_.notice == Notice::kOutcomeUnknown;
+    if (may_enter() && (busy || view_.notice == Notice::kNone)) attribute("enter-in", busy ? retry_ms : 0);
     const bool early = view_.concert && view_.concert->settings.opens_at > view_.now;
     return paragraph(early ? fill(words_.opens_text, time_html(page_, view_.concert->settings.opens_at))
                            : std::string(words_.enter_text)) +

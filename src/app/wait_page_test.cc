@@ -62,6 +62,8 @@ TEST(WaitPage, each_scene_says_one_thing_in_both_languages) {
   WaitPageView unread = visitor();
   unread.unread = true;
   unread.notice = Notice::kBusy;
+  WaitPageView shut = paused;  // nobody's typing is interrupted
+  shut.mode = identity::Mode::kUsers;
   WaitPageView unknown = visitor(), oidc = visitor(), nobody = visitor(), elsewhere = visitor();
   unknown.mode = identity::Mode::kUsers;
   oidc.mode = identity::Mode::kOidc;
@@ -71,6 +73,7 @@ TEST(WaitPage, each_scene_says_one_thing_in_both_languages) {
       {WaitScene::kEnter, visitor(), &Words::enter_title, "enter", true, false},
       {WaitScene::kEnter, unknown, &Words::sign_in_title, "sign-in", false, false},
       {WaitScene::kEnter, paused, &Words::paused_title, "enter", true, true},
+      {WaitScene::kEnter, shut, &Words::paused_title, "sign-in", false, false},
       {WaitScene::kEnter, full, &Words::full_title, "enter", true, false},
       {WaitScene::kEnter, no_cookies, &Words::cookies_title, "enter", false, false},
       {WaitScene::kEnter, elsewhere, &Words::enter_title, "enter", false, false},

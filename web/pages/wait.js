@@ -53,11 +53,11 @@ class WaitPage extends Page {
 
   /** Without a stream: asks at the pace that it is told, and from time to time whether there is a stream again. */
   async ask(times = 0) {
+    if (times >= kAsksBeforeStream) return this.follow();
     try {
       const response = await fetch(`${this.base}/status`, { cache: 'no-store' });
       if (!response.ok) return this.look(); // it knows the reason
       const { data } = await response.json();
-      if (times >= kAsksBeforeStream) return this.follow();
       this.heard(data);
       clearTimeout(this.again);
       if (this.isFollowed) this.again = setTimeout(() => this.ask(times + 1), data.pollAfterMs);
