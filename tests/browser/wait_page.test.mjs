@@ -246,6 +246,35 @@ browse('whoever does not enter in time is told so', {}, async (page) => {
   assert.equal(await page.textContent('#news'), 'Your turn has passed');
 });
 
+browse('a forgotten tab holds no slot, also where using the site extends the time', {}, async (page) => {
+  const line = await Line.make({ maxActive: 1, activeSeconds: 3, idleExtends: true });
+  await page.goto(line.url);
+  await untilScene(page, 'ready');
+  await page.getByRole('button', { name: 'Enter now' }).click();
+  await untilScene(page, 'active');
+  await untilScene(page, 'gone');
+  assert.equal(await page.textContent('#headline'), 'Your time is over');
+});
+
+browse('a server that is too busy to answer changes nothing of what is shown', {}, async (page) => {
+  const line = await Line.make({}, 2);
+  await page.goto(line.url);
+  await untilPlace(page, '3');
+  let refused = 0;
+  await page.route(line.url, (route) => {
+    refused += 1;
+    return route.fulfill({ status: 503, contentType: 'text/html', body: '<section id="answer"><h1 id="headline">no</h1></section>' });
+  });
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await page.waitForSelector('#trouble');
+  assert.equal(await page.textContent('#place'), '3');
+  await until('it to ask again', async () => refused >= 2);
+  await page.unroute(line.url);
+  await line.shrink(1);
+  await untilPlace(page, '2');
+  assert.equal(await page.$('#trouble'), null);
+});
+
 browse('entering leads to where people came from', {}, async (page) => {
   const line = await Line.make({ maxActive: 1 });
   await page.goto(`${line.url}?return=${encodeURIComponent('/?seat=A1#map')}`);
