@@ -201,15 +201,13 @@ class Crowd:
 
     def lie(self, what: str, person: Person, data: dict) -> None:
         """Between the server and the judge."""
-        victim = self.people[len(self.people) // 3]
-        if person is not victim:
-            return
-        if self.plant == "skip" and data["status"] == "READY":
-            data.update(status="WAITING", position=1, pollAfterMs=100)
-        elif self.plant == "up" and self.figures["kills"] and data.get("position"):
+        victim = self.people[len(self.people) // 10]
+        if self.plant == "up" and self.figures["kills"] and data.get("position"):
             data["position"] += 1
-        elif self.plant == "twice" and what == "enter":
-            data["token"] = next(p.token for p in self.people if p.token and p is not victim)
+        elif self.plant == "skip" and person is victim and data["status"] == "READY":
+            data.update(status="WAITING", position=1, pollAfterMs=100)
+        elif self.plant == "twice" and person is self.people[-1] and what == "enter":
+            data["token"] = next(p.token for p in self.people if p.token)
 
     def lose(self) -> None:
         """All that the server had on its disk, but for its keys."""
