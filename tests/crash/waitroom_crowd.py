@@ -131,8 +131,9 @@ class Crowd:
             while self.todo and len(wire.owed) < AHEAD:
                 what, person = self.todo.popleft()
                 out.append(self.raw(what, person))
-                if now - person.asked > AWAY_S and person.asked:
+                if now - person.asked > AWAY_S and person.asked and not person.away:
                     person.away = True
+                    self.figures["away"] += 1
                 person.asked = now
                 if what == "leave" and not person.leaving:
                     person.leaving = True
