@@ -18,6 +18,7 @@
 //
 // Everybody who waits or stays would hold a virtual user: 35,000 of them and more. A browser needs no thread for a tab
 // that waits, and neither does k6: one virtual user sends for PEOPLE people, whose waits are timers.
+// It opens a connection for each answer that is still to come: give it open files (`ulimit -n`) and cores of its own.
 //
 // Exit code 0, or 99 when a threshold failed.
 
