@@ -201,6 +201,46 @@ def test_only_who_is_active_reaches_the_site(edge):
     assert_sent_to_wait(edge.with_token(foreign))
 
 
+def test_a_visitor_waits_on_the_page_and_comes_back(edge):
+    """The whole way as a browser goes it, without script, by redirects and cookies alone."""
+    kept = {}  # (name, path): value
+
+    def go(method, target, path):
+        sent = "; ".join(f"{name}={value}" for (name, root), value in sorted(kept.items(), key=lambda c: -len(c[0][1]))
+                         if path.startswith(root))
+        body = {"body": b"", "content_type": "application/x-www-form-urlencoded"} if method == "POST" else {}
+        response = edge.http.request(method, target, headers={**BROWSER, "Sec-Fetch-Site": "same-origin", "Cookie": sent},
+                                     **body)
+        for line in response.head.decode().split("\r\n"):
+            if line.lower().startswith("set-cookie: "):
+                pair, *attributes = line[12:].split("; ")
+                root = next(a[5:] for a in attributes if a.startswith("Path="))
+                kept[(pair.partition("=")[0], root)] = pair.partition("=")[2]
+                assert "HttpOnly" in attributes
+        return response
+
+    edge.line.put(maxActive=1)
+    before = edge.active("before")
+    page = f"/wait/{CONCERT}"
+    sent = go("GET", "/seats?row=7", "/seats")
+    assert_sent_to_wait(sent, "%2Fseats%3Frow%3D7")
+    waits = sent.headers["location"]
+    shown = go("GET", waits, page)
+    assert shown.status == 200 and shown.headers["cache-control"] == "no-store", shown
+    form = re.search(r'<form method="post" action="([^"]*/enter[^"]*)"', shown.body.decode())[1].replace("&amp;", "&")
+    assert go("POST", form, page).status == 303
+    assert ("queue_token", page) in kept and ("queue_token", "/") not in kept
+    assert_sent_to_wait(go("GET", "/seats?row=7", "/seats"), "%2Fseats%3Frow%3D7")
+    edge.line.leave(before)
+    back = go("POST", form.replace("/enter", "/activate"), page)
+    assert back.status == 303 and back.headers["location"] == "/seats?row=7", back
+    seen = go("GET", back.headers["location"], "/seats")
+    assert seen.status == 200 and seen.json()["path"] == "/seats?row=7"
+    assert "queue_token" not in seen.json()["headers"].get("cookie", "")
+    for asset in set(re.findall(r'"(/wait/-/[^"]+)"', shown.body.decode())):
+        assert edge.visit(asset, headers={"Sec-Fetch-Dest": "style"}).status == 200, asset
+
+
 def test_who_has_expired_waits_again(edge):
     edge.line.put(maxActive=2, activeSeconds=1)
     token = edge.active("a")
