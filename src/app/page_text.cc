@@ -80,15 +80,6 @@ std::optional<std::string> form_field(std::string_view body, std::string_view na
   return std::nullopt;
 }
 
-std::string_view cookie(std::string_view field, std::string_view name) {
-  while (!field.empty()) {
-    std::string_view pair = take(field, ';');
-    pair.remove_prefix(std::min(pair.find_first_not_of(' '), pair.size()));
-    if (take(pair, '=') == name) return pair;
-  }
-  return {};
-}
-
 bool is_from_here(std::string_view sec_fetch_site, std::string_view origin, std::string_view host) {
   if (!sec_fetch_site.empty()) return sec_fetch_site == "same-origin" || sec_fetch_site == "none";
   if (origin.empty()) return true;

@@ -25,9 +25,6 @@ std::string html_escape(std::string_view text);
 /// is not there, or is not encoded as it should be.
 std::optional<std::string> form_field(std::string_view body, std::string_view name);
 
-/// One cookie of a Cookie field; empty when it is not there.
-std::string_view cookie(std::string_view field, std::string_view name);
-
 /// Whether a POST with these fields (empty: absent) may come from a page of ours. event_page.h says why so.
 bool is_from_here(std::string_view sec_fetch_site, std::string_view origin, std::string_view host);
 

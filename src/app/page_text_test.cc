@@ -30,14 +30,6 @@ TEST(PageText, fields_of_a_form) {
   EXPECT_EQ(form_field("a=x%41", "a"), "xA");
 }
 
-TEST(PageText, a_cookie_among_cookies) {
-  EXPECT_EQ(cookie("a=1; b=2", "b"), "2");
-  EXPECT_EQ(cookie("ab=1; b=2;b=3", "b"), "2");
-  EXPECT_EQ(cookie("a=1", "b"), "");
-  EXPECT_EQ(cookie("b", "b"), "");
-  EXPECT_EQ(cookie(" ;; b=x=y", "b"), "x=y");
-}
-
 TEST(PageText, forms_of_other_sites) {
   EXPECT_TRUE(is_from_here("same-origin", "", ""));
   EXPECT_TRUE(is_from_here("none", "", ""));

@@ -39,7 +39,7 @@ void arrive(PageVisit& visit, const identity::RouteContext& identity, const Requ
   visit.address = request.remote_address();
   // Behind a proxy that speaks TLS only the browser's own word for where it is tells.
   visit.secure_cookies = tls || request.header("Origin").starts_with("https://");
-  const std::string_view session = cookie(request.header("Cookie"), kSession);
+  const std::string_view session = http::cookie(request.header("Cookie"), kSession);
   auto caller =
       session.empty() ? Result<identity::Caller>(not_found("no cookie")) : identity.gate.caller_of(session);
   if (caller && caller->token_id != 0) {  // the admin secret is no person, and no cookie

@@ -76,12 +76,12 @@ VisitPtr arrive(const WaitPageContext& context, const Request& request, Exchange
   arrive(*visit, context.identity, request, context.tls);
   WaitPageView& view = visit->view;
   view.concert_id = request.param(0);
-  view.return_path = checked_return(request.query("return").value_or(""));
+  view.return_path = waitroom::checked_return(request.query("return").value_or(""));
   const std::string_view cookies = request.header("Cookie");
-  visit->token = cookie(cookies, kToken);
+  visit->token = http::cookie(cookies, kToken);
   if (view.mode == identity::Mode::kOpen) {
     view.user_id.clear();
-    const std::string_view visitor = cookie(cookies, kVisitor);
+    const std::string_view visitor = http::cookie(cookies, kVisitor);
     if (is_visitor(visitor)) visit->visitor = visitor;
   }
   read_token(context, *visit);

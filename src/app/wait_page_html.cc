@@ -7,6 +7,7 @@
 
 #include "app/wait_page_words.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace spillway::app {
 namespace {
@@ -14,19 +15,8 @@ namespace {
 using waitroom::TicketStatus;
 using waitroom::TicketView;
 
-constexpr std::size_t kMaxReturnBytes = 2'048;
 constexpr Micros kLongestRefresh = 3600 * kSecond;
 constexpr int kRetrySeconds = 10;
-
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("-._~/").find(c) != std::string_view::npos;
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-  return out;
-}
 
 std::string paragraph(std::string_view text, std::string_view attributes = {}) {
   return fmt::format("<p{}>{}</p>", attributes, text);
@@ -372,22 +362,15 @@ std::string wait_text(Language language, const std::optional<waitroom::WaitRange
   return fill(minutes ? words.wait_minutes : words.wait_hours, low, high);
 }
 
-std::string_view checked_return(std::string_view path) {
-  if (path.size() > kMaxReturnBytes || !path.starts_with('/') || path.starts_with("//")) return {};
-  // Browsers read a backslash as a slash, and drop tabs and line breaks.
-  const bool plain =
-      std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 0x7f && c != '\\'; });
-  return plain ? path : std::string_view();
-}
-
 std::string wait_page_path(const WaitPageView& view, std::string_view action) {
   std::string path = fmt::format("/wait/{}{}{}", view.concert_id, action.empty() ? "" : "/", action);
   char separator = '?';
   const auto add = [&](std::string_view name, std::string_view value) {
-    path += fmt::format("{}{}={}", std::exchange(separator, '&'), name, value);
+    path += fmt::format("{}{}=", std::exchange(separator, '&'), name);
+    percent_encode(path, value);
   };
   if (view.language_chosen) add("lang", page_words(view.language).language);
-  if (!view.return_path.empty()) add("return", percent_encoded(view.return_path));
+  if (!view.return_path.empty()) add("return", view.return_path);
   return path;
 }
 

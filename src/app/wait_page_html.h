@@ -42,9 +42,6 @@ std::string_view name(WaitScene);
 /// "4 to 6 minutes". The script does the same with what it is told; tests hold one against the other.
 std::string wait_text(Language, const std::optional<waitroom::WaitRange>&);
 
-/// Where in this server somebody may be sent: an absolute path with its query and fragment, and no way to
-/// mean another server by it. Else "".
-std::string_view checked_return(std::string_view path);
 /// The page's own address, with the language that was chosen and where to go on.
 std::string wait_page_path(const WaitPageView&, std::string_view action = {});
 

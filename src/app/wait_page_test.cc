@@ -2,6 +2,7 @@
 
 #include "app/wait_page_html.h"
 #include "app/wait_page_words.h"
+#include "waitroom/routes.h"
 
 namespace spillway::app {
 namespace {
@@ -140,14 +141,14 @@ TEST(WaitPage, the_wait_in_words) {
 
 TEST(WaitPage, where_people_may_be_sent) {
   for (const char* good : {"/", "/shop", "/a?b=c&d=%2F%2Fe#f", "/a//b", "/a:b@c"}) {
-    EXPECT_EQ(checked_return(good), good);
+    EXPECT_EQ(waitroom::checked_return(good), good);
   }
   for (const char* bad : {"", "shop", "//evil", "///evil", "/\\evil", "\\\\evil", "https://evil", "/a\tb",
                           "/a b", "/\n/evil", "/a\x7f", "/\xc3\xa4"}) {
-    EXPECT_EQ(checked_return(bad), "") << bad;
+    EXPECT_EQ(waitroom::checked_return(bad), "") << bad;
   }
-  EXPECT_EQ(checked_return("/" + std::string(2'047, 'x')).size(), 2'048);
-  EXPECT_EQ(checked_return("/" + std::string(2'048, 'x')), "");
+  EXPECT_EQ(waitroom::checked_return("/" + std::string(2'047, 'x')).size(), 2'048);
+  EXPECT_EQ(waitroom::checked_return("/" + std::string(2'048, 'x')), "");
 }
 
 TEST(WaitPage, its_own_address_keeps_the_language_and_where_to_go_on) {

@@ -89,6 +89,18 @@ std::string_view Request::bearer() const {
   return value;
 }
 
+std::string_view cookie(std::string_view field, std::string_view name) {
+  while (!field.empty()) {
+    const std::size_t end = std::min(field.find(';'), field.size());
+    std::string_view pair = field.substr(0, end);
+    field.remove_prefix(std::min(end + 1, field.size()));
+    pair.remove_prefix(std::min(pair.find_first_not_of(' '), pair.size()));
+    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('='))
+      return pair.substr(name.size() + 1);
+  }
+  return {};
+}
+
 std::string_view Request::trace_id() const {
   if (valid_traceparent(data_.head.traceparent)) return trace_id_of(data_.head.traceparent);
   if (!data_.has_trace_id) make_trace_id(data_.trace_id);

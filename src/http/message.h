@@ -53,6 +53,9 @@ class Request {
   RequestData& data_;
 };
 
+/// One cookie of a Cookie field; empty when it is not there.
+std::string_view cookie(std::string_view field, std::string_view name);
+
 struct Header {
   std::string name;
   std::string value;

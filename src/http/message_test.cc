@@ -17,6 +17,14 @@ std::string json(std::string_view text) {
   return out;
 }
 
+TEST(Cookie, IsFoundAmongCookies) {
+  EXPECT_EQ(cookie("a=1; b=2", "b"), "2");
+  EXPECT_EQ(cookie("ab=1; b=2;b=3", "b"), "2");
+  EXPECT_EQ(cookie("a=1", "b"), "");
+  EXPECT_EQ(cookie("b", "b"), "");
+  EXPECT_EQ(cookie(" ;; b=x=y", "b"), "x=y");
+}
+
 TEST(JsonString, Table) {
   const struct {
     std::string text;

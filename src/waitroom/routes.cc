@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/json_reader.h"
+#include "base/limits.h"
 #include "base/rfc3339.h"
 #include "base/text.h"
 #include "waitroom/pacing.h"
@@ -20,19 +21,6 @@ using http::Request;
 using http::Response;
 
 constexpr std::string_view kTokenCookie = "queue_token";
-
-std::string_view cookie(std::string_view header, std::string_view wanted) {
-  while (!header.empty()) {
-    const std::size_t end = std::min(header.find(';'), header.size());
-    std::string_view pair = header.substr(0, end);
-    while (pair.starts_with(' ')) pair.remove_prefix(1);
-    if (pair.starts_with(wanted) && pair.substr(wanted.size()).starts_with('=')) {
-      return pair.substr(wanted.size() + 1);
-    }
-    header.remove_prefix(std::min(end + 1, header.size()));
-  }
-  return {};
-}
 
 /// In the key that it was signed with; whoever's key was taken out of force is given one of the new key.
 const QueueKey& key_for(const QueueKeys& keys, std::uint8_t id) {
@@ -143,10 +131,7 @@ struct Door {
 
 Door door_of(const Request& request) {
   Door door{request.query("concertId").value_or("")};
-  const std::string_view wanted = request.header("X-Forwarded-Uri");
-  // A path of the same site, never "//elsewhere".
-  const bool path = wanted.starts_with('/') && !wanted.starts_with("//") && !wanted.starts_with("/\\");
-  if (path && wanted.size() <= limits::kMaxReturnBytes) door.returns = wanted;
+  door.returns = checked_return(request.header("X-Forwarded-Uri"));
   return door;
 }
 
@@ -242,6 +227,14 @@ void lottery(const RouteContext& c, const Request& request, Exchange exchange) {
 
 }  // namespace
 
+std::string_view checked_return(std::string_view path) {
+  if (path.size() > limits::kMaxReturnBytes || !path.starts_with('/') || path.starts_with("//")) return {};
+  // Browsers read a backslash as a slash, and drop tabs and line breaks.
+  const bool plain =
+      std::all_of(path.begin(), path.end(), [](char c) { return c > ' ' && c < 0x7f && c != '\\'; });
+  return plain ? path : std::string_view();
+}
+
 std::string token_for(const QueueKeys& keys, const TicketView& view, std::string_view user_id) {
   return make_token(key_for(keys, view.key), view.ref, view.entered_at, user_id);
 }
@@ -283,7 +276,7 @@ Result<QueueToken> token_of(const RouteContext& c, const Request& request, bool 
   std::optional<std::string> given;
   if (anywhere && text.empty()) {
     given = request.query("token");
-    text = given ? std::string_view(*given) : cookie(request.header("Cookie"), kTokenCookie);
+    text = given ? std::string_view(*given) : http::cookie(request.header("Cookie"), kTokenCookie);
   }
   if (text.empty()) return Error{ErrorCode::kQueueTokenInvalid, "X-Queue-Token is missing"};
   return verify_token(c.keys, text, c.clock.wall());

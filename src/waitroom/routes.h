@@ -27,6 +27,9 @@ void add_routes(http::Router&, RouteContext);
 /// In one word, what an operator should know of the line: OK, PAUSED, GATHERING, DRAWING or FULL.
 std::string_view health(const ConcertView&, Timestamp now);
 
+/// Where in the site somebody may be sent: an absolute path with its query and fragment, of at most
+/// limits::kMaxReturnBytes, and no way to mean another site by it. Else "".
+std::string_view checked_return(std::string_view path);
 /// For whoever else shows tickets. The token that belongs to the view, always the same while its key is in
 /// force.
 std::string token_for(const QueueKeys&, const TicketView&, std::string_view user_id);
