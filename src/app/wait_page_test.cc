@@ -155,10 +155,10 @@ TEST(WaitPage, its_own_address_keeps_the_language_and_where_to_go_on) {
   WaitPageView view = visitor();
   EXPECT_EQ(wait_page_path(view), "/wait/winter");
   view.return_path = "/a?b=c&d";
-  EXPECT_EQ(wait_page_path(view, "enter"), "/wait/winter/enter?return=/a%3Fb%3Dc%26d");
+  EXPECT_EQ(wait_page_path(view, "enter"), "/wait/winter/enter?return=%2Fa%3Fb%3Dc%26d");
   view.language_chosen = true;
   view.language = Language::kKorean;
-  EXPECT_EQ(wait_page_path(view), "/wait/winter?lang=ko&return=/a%3Fb%3Dc%26d");
+  EXPECT_EQ(wait_page_path(view), "/wait/winter?lang=ko&return=%2Fa%3Fb%3Dc%26d");
 }
 
 TEST(WaitPage, no_foreign_text_becomes_markup) {
