@@ -344,9 +344,9 @@ def test_a_proxy_is_told_where_to_send_a_visitor(line):
     asked = f"?concertId={line.concert}"
     page = f"/wait/{line.concert}"
     assert wait(asked) == page and wait("") is None and wait("?concertId=a%20b") is None
-    for uri in ("/", "/seats?row=7&name=J%C3%BCrgen%26+Co", "/a'b(c)\"<d>", "/\xfc"):
-        assert wait(asked, uri) == f"{page}?return={urllib.parse.quote(uri, safe='', encoding='latin-1')}"
-    for bad in ("//elsewhere.example", "/\\elsewhere.example", "https://elsewhere.example", "x", "/" + "x" * 2048):
+    for uri in ("/", "/seats?row=7&name=J%C3%BCrgen%26+Co", "/a'b(c)\"<d>"):
+        assert wait(asked, uri) == f"{page}?return={urllib.parse.quote(uri, safe='')}"
+    for bad in ("/\xfc", "//elsewhere.example", "/\\elsewhere.example", "https://elsewhere.example", "x", "/" + "x" * 2048):
         assert wait(asked, bad) == page
     assert len(wait(asked, "/" + "%" * 2047)) == len(page) + len("?return=") + 3 * 2048
 
