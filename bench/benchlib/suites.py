@@ -115,10 +115,15 @@ RATE_NOTES = ["us: CPU microseconds a request, of the server's process (all thre
               "(theirs / ours) more."]
 
 
+def by_thread(reports):
+    """Medians of CPU microseconds a request, of the threads that had any."""
+    used = {name: middle(reports, "server", "threads_us_per_request", name)
+            for name in reports[-1]["server"]["threads_us_per_request"]}
+    return ", ".join(f"{name} {us:.2f}" for name, us in sorted(used.items()) if us >= 0.005)
+
+
 def threads_note(reports):
-    names = sorted(reports[-1]["server"]["threads_us_per_request"])
-    return "our us by thread at the last count of connections: " + ", ".join(
-        f"{name} {middle(reports, 'server', 'threads_us_per_request', name):.2f}" for name in names)
+    return f"our us by thread at the last count of connections: {by_thread(reports)}"
 
 
 def measured(run, connections):

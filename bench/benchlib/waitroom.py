@@ -6,7 +6,7 @@ import subprocess
 from .client import must_be_clean
 from .processes import SERVER_CORE, BenchError, Nginx, Redis, Spillway, pinned, resident_bytes
 from .redis import RANDOM_PERSON, redis_run, redis_table
-from .suites import versus_nginx
+from .suites import by_thread, versus_nginx
 from .tables import disturbance, median, middle
 
 # One newcomer as Redis would keep a line: known already? may one enter? a number, the line, the ticket, the place.
@@ -159,6 +159,8 @@ def crowd(bench, _):
     bench.results.table(
         f"A request with {few.people:,} and with {many.people:,} in line: CPU microseconds of the server",
         ["request", "few", "many", "its state thread, few", "many", "ratio", "asked", "verdict"], rows,
+        [f"by thread, to {what} with {line.people:,} in line: {by_thread(runs[line, what])}"
+         for what in ("enter", "poll") for line in (few, many)] +
         disturbance([r for reports in runs.values() for r in reports]))
     bench.results.check(f"longest turn on the way to {many.people:,}", many.longest_turn_ms, at_most=10, unit=" ms")
 
