@@ -28,7 +28,7 @@ WaitPageView holding(TicketStatus status, Expiry expiry = Expiry::kNone) {
   view.ticket->expiry = expiry;
   if (status == TicketStatus::kWaiting) {
     view.ticket->position = 12'345;
-    view.ticket->admitted_per_second = 10;
+    view.ticket->expected_wait_s = 1'234.5;
   } else if (!waitroom::is_gone(status)) {
     view.ticket->until = kNow + 60 * kSecond;
   }

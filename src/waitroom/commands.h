@@ -36,10 +36,11 @@ struct TicketView {
   Expiry expiry = Expiry::kNone;
   std::optional<std::uint64_t> position;  ///< while WAITING, counts from 1; none before a lottery's draw
   std::uint64_t total_waiting = 0;
-  Timestamp until;                 ///< READY: activate by; ACTIVE: expires
-  Timestamp opens_at;              ///< while that is still to come, else unset
-  bool paused = false;             ///< WAITING: nobody is let in at the moment
-  double admitted_per_second = 0;  ///< lately, or what may be expected; 0: nobody knows
+  Timestamp until;      ///< READY: activate by; ACTIVE: expires
+  Timestamp opens_at;   ///< while that is still to come, else unset
+  bool paused = false;  ///< WAITING: nobody is let in at the moment
+  /// While WAITING: seconds of being open until it is their turn, as things go; none: nobody knows.
+  std::optional<double> expected_wait_s;
 };
 
 /// A ticket and whose it is: for what is signed.

@@ -27,6 +27,26 @@ Error gone(const Ticket& ticket) {
   return {ErrorCode::kTicketExpired, fmt::format("{}: expired at {}", name(ticket.expiry), at)};
 }
 
+/// What a rate of late would promise right after an opening, when thousands go into empty slots at once,
+/// cannot last: whoever finds no free slot waits until as many have left as stand before them.
+std::optional<double> expected_wait_s(const Concert& c, std::uint64_t position, Timestamp now) {
+  const double at_least =
+      static_cast<double>(c.settings.max_active) * kSecond / static_cast<double>(c.settings.active_us);
+  const double lately = c.freed.per_second(now, c.first_admitted);
+  // Nobody stays longer than activeSeconds, unless being there is enough to stay.
+  double turnover = c.settings.idle_extends && lately > 0 ? lately : std::max(lately, at_least);
+  const std::uint64_t at_once = std::min(position, c.room());
+  double wait_s = 0;
+  if (c.shaped()) {
+    const auto allowed = static_cast<double>(c.settings.admit_per_second);
+    wait_s = static_cast<double>(at_once) / allowed;
+    turnover = std::min(turnover, allowed);
+  }
+  if (position == at_once) return wait_s;
+  if (turnover <= 0) return std::nullopt;
+  return wait_s + static_cast<double>(position - at_once) / turnover;
+}
+
 }  // namespace
 
 Machine::Machine(MachineConfig config) : state_(std::make_unique<MachineState>(config)) {
@@ -176,15 +196,7 @@ TicketView MachineState::view(const Concert& c, TicketRef ref, const Ticket& t, 
     if (t.place != 0 && c.drawing == nullptr) view.position = c.line.rank(t.place) + 1;
     if (!c.opened(now)) view.opens_at = c.settings.opens_at;
     view.paused = c.settings.mode == Mode::kPaused;
-    view.admitted_per_second = c.admitted.per_second(now);
-    if (view.admitted_per_second == 0) {
-      view.admitted_per_second =
-          static_cast<double>(c.settings.max_active) * kSecond / static_cast<double>(c.settings.active_us);
-    }
-    if (c.shaped()) {
-      view.admitted_per_second =
-          std::min(view.admitted_per_second, static_cast<double>(c.settings.admit_per_second));
-    }
+    if (view.position) view.expected_wait_s = expected_wait_s(c, *view.position, now);
   } else {
     view.until = end_of(c, t);
   }

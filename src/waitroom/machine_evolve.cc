@@ -88,6 +88,7 @@ class Evolver {
         become(c, ref, ticket, TicketStatus::kReady, e.until);
         c.pay(e.at, 1);
         c.admitted.add(e.at);
+        if (!c.first_admitted) c.first_admitted = e.at;
         ++c.waits[0];
       } else {
         if (c.draw != DrawState::kGathering) s_.put_in_line(c, ticket, ref.number);
@@ -109,6 +110,7 @@ class Evolver {
       }
       c.pay(e.at, e.numbers.size());
       c.admitted.add(e.at, static_cast<std::uint32_t>(e.numbers.size()));
+      if (!c.first_admitted) c.first_admitted = e.at;
     });
   }
 
@@ -210,7 +212,10 @@ class Evolver {
     }
     ticket.status = to;
     ticket.until_us = until.us;
-    if (is_gone(to)) return;
+    if (is_gone(to)) {
+      if (from != TicketStatus::kWaiting) c.freed.add(until);
+      return;
+    }
     ++(to == TicketStatus::kReady ? c.ready : c.active);
     ++s_.occupied;
     s_.deadlines.insert({ticket.until_us, ref.packed()});

@@ -52,6 +52,8 @@ struct Concert {
   std::vector<std::uint32_t> drawn;  ///< numbers by place, from place 1 on
   std::uint32_t oldest = 1;          ///< nobody before this number is WAITING
   RateMeter entered, admitted, went;
+  RateMeter freed;           ///< slots
+  Timestamp first_admitted;  ///< in this process
   WaitCounts waits{};
   std::int64_t admit_key = kNever;  ///< its key in MachineState::admissions
   std::int64_t idle_key = 0;        ///< in MachineState::idle

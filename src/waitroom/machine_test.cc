@@ -41,6 +41,11 @@ class MachineTest : public testing::Test {
     settings.max_active = max_active;
     put(settings);
   }
+  void leave(TicketRef ref) {
+    Events events;
+    ASSERT_TRUE(machine_.decide_leave(ref, now_, events).ok());
+    apply(events);
+  }
   std::size_t admit(std::size_t max = limits::kMaxAdmitPerTurn) {
     Events events;
     machine_.decide_admissions(now_, max, events);
@@ -124,10 +129,7 @@ TEST_F(MachineTest, APlaceIsGoodForAsLongAsItsToken) {
 TEST_F(MachineTest, OldTicketsAreForgottenByTheChunk) {
   put_max(0);
   for (int i = 0; i < 1'000; ++i) {
-    const TicketRef ref = *enter("u" + std::to_string(i));
-    Events events;
-    ASSERT_TRUE(machine_.decide_leave(ref, now_, events).ok());
-    apply(events);
+    leave(*enter("u" + std::to_string(i)));
   }
   EXPECT_EQ(machine_.tickets(), 1'000U);
   now_ = now_ + limits::kGoneKept;
@@ -192,6 +194,36 @@ TEST_F(MachineTest, ASnapshotOfOthersIsRefused) {
     });
     EXPECT_FALSE(loaded.ok()) << at;
   }
+}
+
+TEST_F(MachineTest, TheWaitThatIsToldIsHowLongSlotsTakeToComeFreeAndNotHowFastTheyWereFilled) {
+  Settings settings;
+  settings.max_active = 100;
+  settings.active_us = 300 * kSecond;
+  put(settings);
+  std::vector<TicketRef> refs;
+  for (int i = 0; i < 400; ++i) refs.push_back(*enter("u" + std::to_string(i)));
+  now_ = now_ + kSecond;  // 100 were let in at once; no more than 100 in 300 s is sure from here on
+  const auto wait_s = [&](int n) { return *machine_.view(refs[n], now_)->expected_wait_s; };
+  EXPECT_NEAR(wait_s(100), 3, 0.01);
+  EXPECT_NEAR(wait_s(399), 900, 0.01);
+  // Ten a second leave for a minute, and as many are let in.
+  for (int second = 0; second < 20; ++second) {
+    now_ = now_ + kSecond;
+    for (int i = 0; i < 10; ++i) leave(refs[second * 10 + i]);
+    admit();
+  }
+  EXPECT_NEAR(wait_s(399), 10, 2) << "a hundred before them, ten a second";
+  settings.admit_per_second = 1;
+  put(settings);
+  EXPECT_NEAR(wait_s(399), 100, 1) << "as fast as is allowed";
+  settings.max_active = 1'000;
+  put(settings);
+  EXPECT_NEAR(wait_s(399), 100, 1) << "there are slots for all of them";
+  settings.admit_per_second = 0;
+  settings.opens_at = now_ + 60 * kSecond;
+  put(settings);
+  EXPECT_EQ(wait_s(399), 0) << "at once, when it opens";
 }
 
 struct SmallMachine : MachineTest {

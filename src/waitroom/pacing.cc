@@ -8,7 +8,7 @@
 namespace spillway::waitroom {
 namespace {
 
-constexpr double kFaster = 1.5, kSlower = 1 / 1.5;
+constexpr double kSooner = 1 / 1.5, kLater = 1.5;
 constexpr double kLongestTold = 7 * 24 * 3600.0;  // seconds: nobody keeps a place for longer
 
 std::uint64_t whole_seconds(double seconds) {
@@ -41,11 +41,10 @@ std::uint32_t poll_after_ms(const TicketView& view, Timestamp now) {
 
 std::optional<WaitRange> estimated_wait(const TicketView& view, Timestamp now) {
   if (view.status != TicketStatus::kWaiting) return WaitRange{};
-  if (view.paused || !view.position || view.admitted_per_second <= 0) return std::nullopt;
+  if (view.paused || !view.position || !view.expected_wait_s) return std::nullopt;
   const double opening = view.opens_at > now ? static_cast<double>(view.opens_at - now) / kSecond : 0;
-  const double ahead = static_cast<double>(*view.position);
-  return WaitRange{whole_seconds(opening + ahead / (view.admitted_per_second * kFaster)),
-                   whole_seconds(opening + ahead / (view.admitted_per_second * kSlower))};
+  return WaitRange{whole_seconds(opening + *view.expected_wait_s * kSooner),
+                   whole_seconds(opening + *view.expected_wait_s * kLater)};
 }
 
 }  // namespace spillway::waitroom

@@ -13,7 +13,7 @@ constexpr Timestamp kNow{1'800'000'000 * kSecond};
 TicketView waiting(std::uint64_t position) {
   TicketView view;
   view.position = position;
-  view.admitted_per_second = 10;
+  view.expected_wait_s = static_cast<double>(position) / 10;
   return view;
 }
 

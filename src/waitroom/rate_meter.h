@@ -21,15 +21,18 @@ class RateMeter {
   }
   /// Since this was made: only what lies between two looks means anything.
   std::uint64_t total() const { return total_; }
-  double per_second(Timestamp now) const {
+  /// From when it began to happen again, if that is less than a minute ago.
+  double per_second(Timestamp now) const { return per_second(now, {began_ * kSlot}); }
+  /// As counted from `since` on, if that is less than a minute ago: when it could have happened first.
+  double per_second(Timestamp now, Timestamp since) const {
     const std::int64_t slot = now.us / kSlot;
     std::uint64_t sum = 0;
     for (std::int64_t s = std::max(slot - kSlots + 1, began_); s <= std::min(slot, newest_); ++s) {
       sum += counts_[static_cast<std::size_t>(s % kSlots)];
     }
     if (sum == 0) return 0;
-    const Micros since = std::max(slot - kSlots + 1, began_) * kSlot;
-    return static_cast<double>(sum) * kSecond / static_cast<double>(std::max(now.us - since, kSecond));
+    const Micros from = std::max((slot - kSlots + 1) * kSlot, since.us);
+    return static_cast<double>(sum) * kSecond / static_cast<double>(std::max(now.us - from, kSecond));
   }
 
  private:
