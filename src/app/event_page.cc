@@ -1,7 +1,6 @@
 #include "app/event_page.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <memory>
@@ -12,7 +11,7 @@
 #include "app/page_assets.h"
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/text.h"
+#include "base/random.h"
 #include "http/static_files.h"
 
 namespace spillway::app {
@@ -25,13 +24,6 @@ using http::Request;
 constexpr std::string_view kCookiePath = "/events";
 
 // ---- What there is to show --------------------------------------------------------------------------------
-
-/// A name that nobody else will have come upon.
-std::string random_name() {
-  std::string bytes(6, '\0');
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) == 1);
-  return "guest-" + hex(bytes);
-}
 
 /// Reads the event and goes on with the visit, or answers that there is no such event.
 template <class Next>
@@ -75,7 +67,7 @@ void show(const EventPageContext& context, VisitPtr visit) {
     EventPageView& view = found->view;
     if (context.suggests_names && view.mode == identity::Mode::kOpen && view.user_id.empty() &&
         view.name.empty()) {
-      view.name = random_name();
+      view.name = "guest-" + random_hex(6);  // nobody else will have come upon it
       view.suggested = true;
     }
     reply_html(*found, event_page_html(view));

@@ -1,7 +1,6 @@
 #include "app/serve.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -21,7 +20,7 @@
 #include "app/reload.h"
 #include "app/route_classes.h"
 #include "app/waitroom_part.h"
-#include "base/text.h"
+#include "base/random.h"
 #include "base/wait_loop.h"
 #include "http/server.h"
 #include "identity/embedded.h"
@@ -78,18 +77,6 @@ void raise_descriptor_limit(std::size_t connections) {
     log::warn("fewer file descriptors than max-connections needs",
               {{"descriptors", limit.rlim_cur}, {"wanted", wanted}});
   }
-}
-
-std::string random_hex(std::size_t bytes) {
-  std::string raw(bytes, '\0');
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(raw.data()), static_cast<int>(bytes)) == 1);
-  return hex(raw);
-}
-
-intake::Seed random_seed() {
-  intake::Seed seed{};
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(seed.data()), static_cast<int>(seed.size())) == 1);
-  return seed;
 }
 
 ops::LiveSample live_sample(const intake::Metrics& metrics) {
@@ -287,7 +274,7 @@ class Process {
       log::error("storage failed; stopping", {{"why", why}});
       ::kill(::getpid(), SIGTERM);
     });
-    service_->attach(*engine_, random_seed(), options_.start_paused);
+    service_->attach(*engine_, random_bytes<16>(), options_.start_paused);
     identity_->attach(*engine_);
     audit_log_.attach(*engine_);
     waitroom_.attach(*engine_);

@@ -1,7 +1,6 @@
 #include "app/wait_page.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
 #include <memory>
@@ -13,7 +12,7 @@
 #include "app/wait_page_html.h"
 #include "base/check.h"
 #include "base/limits.h"
-#include "base/text.h"
+#include "base/random.h"
 #include "http/static_files.h"
 
 namespace spillway::app {
@@ -52,11 +51,7 @@ void remember_visitor(WaitVisit& visit, std::string_view visitor) {
   set_cookie(visit, {kVisitor, visitor, kCookiePath, limits::kQueueTokenLife});
 }
 
-void make_visitor(WaitVisit& visit) {
-  std::string bytes(kVisitorBytes, '\0');
-  CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) == 1);
-  remember_visitor(visit, hex(bytes));
-}
+void make_visitor(WaitVisit& visit) { remember_visitor(visit, random_hex(kVisitorBytes)); }
 
 /// What the token says, as far as it needs no storage.
 void read_token(const WaitPageContext& context, WaitVisit& visit) {

@@ -1,10 +1,9 @@
 #include "app/waitroom_part.h"
 
-#include <sodium.h>
-
 #include "app/wait_page.h"
 #include "base/log.h"
 #include "base/prometheus.h"
+#include "base/random.h"
 #include "base/wait_loop.h"
 
 namespace spillway::app {
@@ -23,9 +22,7 @@ Status WaitroomPart::open(const std::string& directory) {
 }
 
 void WaitroomPart::attach(journal::Engine& engine) {
-  waitroom::Seed seed{};
-  randombytes_buf(seed.data(), seed.size());
-  service_.attach(engine, seed, keys_->signing().id);
+  service_.attach(engine, random_bytes<16>(), keys_->signing().id);
 }
 
 void WaitroomPart::add_routes(http::Router& router, const identity::RouteContext& people, bool tls) {

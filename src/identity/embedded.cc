@@ -21,21 +21,6 @@ std::string to_json(const UserView& user) {
 
 }  // namespace
 
-Status MachineReplica::apply(const journal::Record& record) {
-  auto event = decode(record.type.event, record.type.version, record.payload);
-  if (!event) return event.error();
-  machine.evolve(*event);
-  return Ok{};
-}
-
-void MachineReplica::save(journal::SnapshotSink& sink) const {
-  machine.save([&sink](std::string_view bytes) { sink.write(bytes); });
-}
-
-Status MachineReplica::load(journal::SnapshotSource& source) {
-  return machine.load([&source](char* into, std::size_t size) { return source.read(into, size); });
-}
-
 // ---- Port -------------------------------------------------------------------------------------------------
 
 template <class R, class Decide>

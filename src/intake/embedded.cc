@@ -35,21 +35,6 @@ std::string audit_json(bool paused) { return paused ? R"({"paused":true})" : R"(
 
 }  // namespace
 
-Status MachineReplica::apply(const journal::Record& record) {
-  auto event = decode(record.type.event, record.type.version, record.payload);
-  if (!event) return event.error();
-  machine.evolve(*event);
-  return Ok{};
-}
-
-void MachineReplica::save(journal::SnapshotSink& sink) const {
-  machine.save([&sink](std::string_view bytes) { sink.write(bytes); });
-}
-
-Status MachineReplica::load(journal::SnapshotSource& source) {
-  return machine.load([&source](char* into, std::size_t size) { return source.read(into, size); });
-}
-
 // ---- Tasks ------------------------------------------------------------------------------------------------
 
 /// A read that may be held until the request changes.

@@ -13,25 +13,14 @@
 #include "intake/webhooks_out.h"
 #include "journal/audit_trail.h"
 #include "journal/engine.h"
+#include "journal/machine_replica.h"
 
 namespace spillway::intake {
 
 /// The number of intake in the journal's records.
 inline constexpr std::uint8_t kServiceNumber = 1;
 
-/// A machine as the journal sees it.
-class MachineReplica final : public journal::Replica {
- public:
-  explicit MachineReplica(MachineConfig config) : machine(config) {}
-  std::uint8_t service() const override { return kServiceNumber; }
-  Status apply(const journal::Record&) override;
-  std::uint64_t digest() const override { return machine.digest(); }
-  std::uint64_t recompute_digest() const override { return machine.recompute_digest(); }
-  void save(journal::SnapshotSink&) const override;
-  Status load(journal::SnapshotSource&) override;
-
-  Machine machine;
-};
+using MachineReplica = journal::MachineReplica<Machine, MachineConfig, kServiceNumber, &decode>;
 
 /// The port on machine and journal.
 ///

@@ -36,21 +36,6 @@ void observe(const Bounds& bounds, H& histogram, Micros took_us) {
 
 }  // namespace
 
-Status MachineReplica::apply(const journal::Record& record) {
-  auto event = decode(record.type.event, record.type.version, record.payload);
-  if (!event) return event.error();
-  machine.evolve(*event);
-  return Ok{};
-}
-
-void MachineReplica::save(journal::SnapshotSink& sink) const {
-  machine.save([&sink](std::string_view bytes) { sink.write(bytes); });
-}
-
-Status MachineReplica::load(journal::SnapshotSource& source) {
-  return machine.load([&source](char* into, std::size_t size) { return source.read(into, size); });
-}
-
 // ---- Port -------------------------------------------------------------------------------------------------
 
 void EmbeddedService::attach(journal::Engine& engine, const Seed& seed, std::uint8_t key) {

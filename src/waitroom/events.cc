@@ -133,24 +133,27 @@ class Reader {
 
 constexpr std::uint64_t kAny = std::numeric_limits<std::int64_t>::max();
 
-// `E` is the event, const for the writer.
+/// The event `T`, const for the writer.
+template <class E, class T>
+concept Is = std::is_same_v<std::remove_const_t<E>, T>;
+
 template <class A, class T>
 void ticket(A& a, T& ref) {
   a.index(ref.concert);
   a.number(ref.number);
 }
-template <class A, class E>
-void pass_seeded(A& a, E& e) {
+template <class A, Is<Seeded> E>
+void pass(A& a, E& e) {
   a.bytes(e.seed);
 }
-template <class A, class E>
-void pass_concert_made(A& a, E& e) {
+template <class A, Is<ConcertMade> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   a.text(e.id);
 }
-template <class A, class E>
-void pass_concert_put(A& a, E& e) {
+template <class A, Is<ConcertPut> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   auto& s = e.settings;
@@ -162,105 +165,71 @@ void pass_concert_put(A& a, E& e) {
   a.one_of(s.mode, Mode::kFifo, Mode::kOpen);
   a.time(s.opens_at);
 }
-template <class A, class E>
-void pass_lottery_set(A& a, E& e) {
+template <class A, Is<LotterySet> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   a.flag(e.gathering);
   a.bytes(e.seed);
 }
-template <class A, class E>
-void pass_drawn(A& a, E& e) {
+template <class A, Is<Drawn> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   a.index(e.gathered);
 }
-template <class A, class E>
-void pass_entered(A& a, E& e) {
+template <class A, Is<Entered> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   ticket(a, e.ticket);
   a.byte(e.key);
   a.person(e.person);
   a.time(e.until);
 }
-template <class A, class E>
-void pass_admitted(A& a, E& e) {
+template <class A, Is<Admitted> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   a.time(e.until);
   a.numbers(e.numbers, false);
 }
-template <class A, class E>
-void pass_activated(A& a, E& e) {
+template <class A, Is<Activated> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   ticket(a, e.ticket);
   a.time(e.until);
 }
-template <class A, class E>
-void pass_left(A& a, E& e) {
+template <class A, Is<Left> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   ticket(a, e.ticket);
 }
-template <class A, class E>
-void pass_expired(A& a, E& e) {
+template <class A, Is<Expired> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.items(e.items, [&a](auto& item) {
     ticket(a, item.ticket);
     a.one_of(item.why, Expiry::kNotActivated, Expiry::kTooOld);
   });
 }
-template <class A, class E>
-void pass_extended(A& a, E& e) {
+template <class A, Is<Extended> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.items(e.items, [&a](auto& item) {
     ticket(a, item.ticket);
     a.time(item.until);
   });
 }
-template <class A, class E>
-void pass_key_taken(A& a, E& e) {
+template <class A, Is<KeyTaken> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.byte(e.key);
 }
-template <class A, class E>
-void pass_forgotten(A& a, E& e) {
+template <class A, Is<Forgotten> E>
+void pass(A& a, E& e) {
   a.time(e.at);
   a.index(e.concert);
   a.numbers(e.chunks, true);
-}
-
-/// `E` without const tells which.
-template <class A, class E>
-void pass(A& a, E& e) {
-  using T = std::remove_const_t<E>;
-  if constexpr (std::is_same_v<T, Seeded>) {
-    pass_seeded(a, e);
-  } else if constexpr (std::is_same_v<T, ConcertMade>) {
-    pass_concert_made(a, e);
-  } else if constexpr (std::is_same_v<T, ConcertPut>) {
-    pass_concert_put(a, e);
-  } else if constexpr (std::is_same_v<T, LotterySet>) {
-    pass_lottery_set(a, e);
-  } else if constexpr (std::is_same_v<T, Drawn>) {
-    pass_drawn(a, e);
-  } else if constexpr (std::is_same_v<T, Entered>) {
-    pass_entered(a, e);
-  } else if constexpr (std::is_same_v<T, Admitted>) {
-    pass_admitted(a, e);
-  } else if constexpr (std::is_same_v<T, Activated>) {
-    pass_activated(a, e);
-  } else if constexpr (std::is_same_v<T, Left>) {
-    pass_left(a, e);
-  } else if constexpr (std::is_same_v<T, Expired>) {
-    pass_expired(a, e);
-  } else if constexpr (std::is_same_v<T, Extended>) {
-    pass_extended(a, e);
-  } else if constexpr (std::is_same_v<T, KeyTaken>) {
-    pass_key_taken(a, e);
-  } else {
-    static_assert(std::is_same_v<T, Forgotten>);
-    pass_forgotten(a, e);
-  }
 }
 
 /// The event of that type, with its defaults.

@@ -15,6 +15,7 @@
 #include "base/base64.h"
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/random.h"
 #include "base/rfc3339.h"
 
 namespace spillway::waitroom {
@@ -34,7 +35,7 @@ Bytes32 derive(const Bytes32& secret, std::string_view purpose) {
 
 std::unique_ptr<QueueKey> random_key(std::uint8_t id, Timestamp now) {
   Bytes32 secret;
-  randombytes_buf(secret.data(), secret.size());
+  fill_random(secret.data(), secret.size());
   return std::make_unique<QueueKey>(id, secret, now);
 }
 

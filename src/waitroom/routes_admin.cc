@@ -1,10 +1,9 @@
 #include <memory>
 
 #include "base/json_reader.h"
+#include "base/random.h"
 #include "http/query_number.h"
 #include "waitroom/routes_shared.h"
-
-#include <sodium.h>
 
 namespace spillway::waitroom {
 namespace {
@@ -65,7 +64,7 @@ Result<PutConcert> read_concert(const Request& request) {
   s.opens_at = body.optional_time("opensAt");
   if (Status read = body.status(); !read) return read.error();
   s.mode = *mode;
-  randombytes_buf(command.seed.data(), command.seed.size());
+  fill_random(command.seed.data(), command.seed.size());
   return command;
 }
 

@@ -1,48 +1,14 @@
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <ostream>
-#include <string>
-#include <vector>
-
-#include "base/clock.h"
-#include "base/wait_loop.h"
+#include "contract/engine_under_test.h"
 #include "intake/service.h"
 
 namespace spillway::intake::contract {
 
-/// An engine under the contract tests. To put another engine under them, write one of these and add a line to
-/// INSTANTIATE_TEST_SUITE_P in intake_contract_test.cc.
-class EngineUnderTest {
- public:
-  virtual ~EngineUnderTest() = default;
-  virtual Service& service() = 0;
-  virtual const Clock& clock() const = 0;
-  /// Time passes for the engine; the next call to it notices.
-  virtual void advance(Micros by) = 0;
-  /// As after a crash: everything that was not durable is gone, and what workers had in hand is taken back.
-  virtual void restart() = 0;
-};
-
-struct EngineKind {
-  const char* name;
-  std::unique_ptr<EngineUnderTest> (*make)();
-};
-inline std::ostream& operator<<(std::ostream& out, const EngineKind& kind) { return out << kind.name; }
+using EngineUnderTest = spillway::contract::EngineUnderTest<Service>;
+using EngineKind = spillway::contract::EngineKind<Service>;
+using spillway::contract::ask;
 
 std::unique_ptr<EngineUnderTest> make_embedded();
-
-/// Calls the port from a test's thread and waits for the answer.
-template <class T>
-Result<T> ask(WaitLoop& loop, const std::function<void(Reply<T>)>& call) {
-  std::unique_ptr<Result<T>> answer;
-  loop.run_until(
-      [&answer] { return answer != nullptr; }, -1,
-      [&] {
-        call([&answer](Result<T> result) { answer = std::make_unique<Result<T>>(std::move(result)); });
-      });
-  return std::move(*answer);
-}
 
 }  // namespace spillway::intake::contract
