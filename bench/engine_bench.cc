@@ -18,15 +18,15 @@
 #include "intake/machine.h"
 #include "journal/engine.h"
 #include "journal/file_system.h"
-#include "loadgen/cpu_probe.h"
+#include "load/wire/process_probe.h"
 
 namespace spillway::bench {
 namespace {
 
-using loadgen::read_process;
-using loadgen::steady_ns;
-using loadgen::thread_cpu_ns;  // what the machine alone takes is counted in CPU time: neighbours do not
-                               // matter then
+using load::read_process;
+using load::steady_ns;
+using load::thread_cpu_ns;  // what the machine alone takes is counted in CPU time: neighbours do not
+                            // matter then
 
 constexpr std::size_t kLoopIndex = limits::kMaxHttpThreads;
 constexpr std::uint64_t kSlice = 50'000;  // commands made at a time, outside the measured time
@@ -294,9 +294,9 @@ class Running {
 int engine(const Options& o) {
   Running running(o);
   running.put_event();
-  const loadgen::ProcessUse before = read_process(::getpid());
+  const load::ProcessUse before = read_process(::getpid());
   const std::int64_t took_ns = running.arrive(o.count, o.window);
-  const loadgen::ProcessUse after = read_process(::getpid());
+  const load::ProcessUse after = read_process(::getpid());
   const journal::EngineStats stats = running.engine().stats();
   must(running.queued() == o.count, "not all are queued");
   if (o.snapshot) {

@@ -9,7 +9,8 @@ packages_of() {
   case $1 in
     build)
       echo build-essential cmake ninja-build ccache mold libboost1.81-dev libboost-json1.81-dev libssl-dev \
-        libcurl4-openssl-dev libfmt-dev libspdlog-dev libcli11-dev libisal-dev libsodium-dev liburing-dev libxxhash-dev
+        libcurl4-openssl-dev libfmt-dev libspdlog-dev libcli11-dev libisal-dev libsodium-dev liburing-dev libxxhash-dev \
+        libtomlplusplus-dev
       # Node from elsewhere brings its own npm, and Debian's would throw it out.
       command -v npm >/dev/null || echo nodejs npm
       ;;
@@ -18,7 +19,7 @@ packages_of() {
         ca-certificates procps chromium zsh fish \
         prometheus # for the tests of rules and dashboard; its service is neither started nor enabled (apt-install.sh)
       ;;
-    bench) echo nginx-light redis-server redis-tools python3 ;;
+    bench) echo nginx-light redis-server redis-tools wrk python3 ;;
     lint) echo clang-format-14 clang-tidy-14 python3 libgtest-dev libgmock-dev ;;
     fuzz) echo clang-14 libclang-rt-14-dev ;;
   esac

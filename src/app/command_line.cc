@@ -15,6 +15,7 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "journal/inspect.h"
+#include "load/command/load_command.h"
 
 namespace spillway::app {
 namespace {
@@ -105,6 +106,7 @@ int run(int argc, char** argv) {
     command->add_option("DIR", directory, "Data directory")->required();
 
   cli::Admin admin(program);
+  load::LoadCommand load(program);
 
   std::string shell;
   CLI::App* completion =
@@ -126,6 +128,7 @@ int run(int argc, char** argv) {
   if (*inspect) return run_inspect(directory);
   if (*verify) return run_verify(directory);
   if (admin.chosen()) return admin.run();
+  if (load.chosen()) return load.run();
   if (*completion) std::cout << *cli::completion_script(program, shell);
   if (*routes) std::cout << list_routes();
   if (*options) std::cout << options_markdown();

@@ -87,7 +87,8 @@ def check_includes(root, path, lines):
             continue
         if is_test and first == "tests":
             continue
-        if first not in FOLDERS or not os.path.exists(os.path.join(root, "src", target)):
+        base = root if first == "load" else os.path.join(root, "src")  # load/ lies beside src/
+        if first not in FOLDERS or not os.path.exists(os.path.join(base, target)):
             yield number, f'"{target}" is not a path from src/'
         elif first not in allowed_folders(folder, parts[-1]):
             yield number, f"forbidden edge: {folder} may not include {first} (docs/ARCHITECTURE.md)"
@@ -131,7 +132,7 @@ def check_rooms(root):
 def check_links(root):
     """What the documents point to is there."""
     documents = [name for name in sorted(os.listdir(root)) if name.endswith(".md")]
-    for top in ("docs", "src", "bench", "k6"):
+    for top in ("docs", "src", "load", "bench", "k6"):
         for directory, folders, files in os.walk(os.path.join(root, top)):
             folders.sort()
             documents += [os.path.relpath(os.path.join(directory, name), root)

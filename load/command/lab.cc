@@ -1,0 +1,206 @@
+#include "load/command/lab.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/limits.h"
+#include "base/random.h"
+#include "load/agents/agent_slices.h"
+#include "load/agents/protocol.h"
+#include "load/engine/point_log.h"
+
+namespace spillway::load {
+namespace {
+
+constexpr std::uint64_t kFilesOfOurOwn = 64;
+constexpr char kAdminToken[] = "SPILLWAY_ADMIN_TOKEN";
+
+/// The plan's faults, as the run sees them.
+class ConductedFaults final : public FaultSource {
+ public:
+  ConductedFaults(const Plan& plan, ServerProcess* server, TcpProxy* proxy)
+      : plan_(plan), conductor_(server, proxy) {}
+  void start(std::int64_t run_start_ns) override { conductor_.start(plan_.faults, run_start_ns); }
+  std::vector<FaultResult> finish() override {
+    conductor_.stop();
+    return conductor_.results();
+  }
+
+ private:
+  const Plan& plan_;
+  Conductor conductor_;
+};
+
+std::string host_of(const Target& target) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (target.address.ss_family == AF_INET) {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(target.address).sin_addr, text, sizeof text);
+  } else {
+    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(target.address).sin6_addr, text,
+                sizeof text);
+  }
+  return text;
+}
+
+/// Both families have it at the same place.
+std::uint16_t port_of(const Target& target) {
+  return ntohs(reinterpret_cast<const sockaddr_in&>(target.address).sin_port);
+}
+
+/// A connection is a file, and behind a proxy three. Takes all that the system gives. Errors: storage_full,
+/// when that is less than the run wants.
+Status check_files(const Plan& plan, bool through_proxy, bool by_agents) {
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  const std::uint64_t each = (by_agents ? 0 : 1) + (through_proxy ? 2 : 0);
+  std::uint64_t from_the_start = 0;  // an open model makes more when it needs them
+  for (const Scenario& scenario : plan.scenarios)
+    from_the_start =
+        std::max(from_the_start, scenario.open_model() ? scenario.pre_allocated_vus : scenario.most_vus());
+  const std::uint64_t wanted = from_the_start * each + kFilesOfOurOwn;
+  if (wanted <= files.rlim_max) return Ok{};
+  return Error{
+      ErrorCode::kStorageFull,
+      fmt::format("this run wants {} open files for {} virtual users{}, and the system allows {}: see "
+                  "ulimit -Hn, or --vus",
+                  wanted, from_the_start, through_proxy ? ", three each because of the proxy" : "",
+                  files.rlim_max)};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& options, Console& console) {
+  std::unique_ptr<Lab> lab(new Lab(options, console));
+  bool wants_proxy = false;
+  for (const Fault& fault : plan.faults) wants_proxy = wants_proxy || !fault.on_process();
+  if (Status enough = check_files(plan, wants_proxy, !options.agents.empty()); !enough) return enough.error();
+  if (Status good = Conductor::check(plan, !options.server_command.empty(), true); !good) return good.error();
+  if (wants_proxy && plan.base_urls.size() != 1)
+    return invalid_argument("faults: those of the proxy want one base_url, since there is one proxy");
+  if (Status good = lab->set_up_agents(wants_proxy); !good) return good.error();
+  for (const std::string& url : plan.base_urls) {
+    auto target = resolve_target(url);
+    if (!target) return target.error();
+    lab->operator_targets_.push_back(std::move(*target));
+  }
+  lab->targets_ = lab->operator_targets_;
+  auto tls = TlsSettings::make(options.ca_file, !options.insecure);
+  if (!tls) return tls.error();
+  lab->tls_ = std::move(*tls);
+  const char* given = std::getenv(kAdminToken);
+  lab->admin_token_ = given == nullptr ? "" : given;
+  if (!options.server_command.empty()) {
+    if (Status started = lab->start_server(plan); !started) return started.error();
+  }
+  if (lab->admin_token_.empty() && !plan.invariants.empty()) {
+    return invalid_argument(fmt::format(
+        "{} is not set: the invariants want the server's admin secret. Without them: --set invariants=[]",
+        kAdminToken));
+  }
+  if (wants_proxy) {
+    if (Status started = lab->start_proxy(plan); !started) return started.error();
+  }
+  return lab;
+}
+
+Lab::~Lab() = default;
+
+Status Lab::start_server(const Plan&) {
+  if (admin_token_.empty()) {
+    // The child gets it by its environment, as a person would give it.
+    admin_token_ = random_hex(limits::kMinSecretBytes);
+    ::setenv(kAdminToken, admin_token_.c_str(), 1);
+  }
+  const Target& target = operator_targets_.front();
+  ServerCommand command;
+  command.command = options_.server_command;
+  command.host = host_of(target);
+  command.port = port_of(target);
+  command.log_file = console_.file_beside("server", "log");
+  auto started = ServerProcess::start(command);
+  if (!started) return started.error();
+  server_ = std::move(*started);
+  console_.say(fmt::format("the server runs as process {}", server_->pid()));
+  return Ok{};
+}
+
+Status Lab::start_proxy(const Plan&) {
+  Target& target = targets_.front();
+  auto started = TcpProxy::start({host_of(target), port_of(target)});
+  if (!started) return started.error();
+  proxy_ = std::move(*started);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port = htons(proxy_->port());
+  std::memcpy(&target.address, &to, sizeof to);
+  target.address_size = sizeof to;
+  console_.say(fmt::format("the load goes through a proxy on port {}", proxy_->port()));
+  return Ok{};
+}
+
+Status Lab::set_up_agents(bool wants_proxy) {
+  if (options_.agents.empty()) return Ok{};
+  if (options_.threads != 0)
+    return invalid_argument("--threads: with --agents this machine makes no load; say it to each agent");
+  if (!options_.points_file.empty())
+    return invalid_argument(
+        "--points: the values of agents are not sent one by one; for runs without --agents");
+  if (wants_proxy)
+    return invalid_argument("faults: those of the proxy do not work with --agents, which cannot reach it");
+  auto secret = agent_secret();
+  if (!secret) return secret.error();
+  agent_secret_ = std::move(*secret);
+  if (options_.ca_file.empty()) return Ok{};
+  auto certificates = read_certificates(options_.ca_file);
+  if (!certificates) return certificates.error();
+  certificates_ = std::move(*certificates);
+  return Ok{};
+}
+
+std::unique_ptr<SliceSource> Lab::slices(const Plan& plan, const std::string& run_id,
+                                         PointLog* points) const {
+  if (options_.agents.empty()) return local_slices(plan, run_id, targets_, tls_, options_.threads, points);
+  return agent_slices(plan, run_id,
+                      {options_.agents, agent_secret_, certificates_, !options_.insecure,
+                       [this](const std::string& line) { console_.say(line); }});
+}
+
+Result<Results> Lab::run(const Plan& plan) {
+  const std::string run_id = random_hex(6);
+  std::unique_ptr<PointLog> points;
+  if (!options_.points_file.empty()) {
+    auto opened = PointLog::make(options_.points_file);
+    if (!opened) return opened.error();
+    points = std::move(*opened);
+  }
+  const auto makers = slices(plan, run_id, points.get());
+  ConductedFaults faults(plan, server_.get(), proxy_.get());
+  const double length_s = plan.length_s();
+  RunSetup setup{plan,    run_id,  admin_token_, targets_, operator_targets_, tls_, *makers,
+                 nullptr, nullptr, {},           {}};
+  if (!plan.faults.empty()) setup.faults = &faults;
+  setup.stop_asked = &console_.stop_asked();
+  setup.say = [this](const std::string& line) { console_.say(line); };
+  setup.on_second = [&](const TimelinePoint& point, std::uint64_t requests, std::uint64_t failed) {
+    console_.progress(point, length_s, requests, failed);
+  };
+  auto results = run_plan(setup);
+  if (points) {
+    if (Status written = points->finish(); !written) return written.error();
+  }
+  if (server_ && results) {
+    if (const auto died = server_->died()) results->grounds.push_back("the server ended by itself: " + *died);
+  }
+  return results;
+}
+
+}  // namespace spillway::load
