@@ -49,7 +49,7 @@ run_ctest() {
 
 run_pytest() {
   local only=$1 status=0 directories=()
-  for directory in tests/e2e tests/crash tests/browser; do
+  for directory in tests/e2e tests/crash tests/browser bench/benchlib; do
     [[ -d $directory ]] && directories+=("$directory")
   done
   # The clock is no assertion here: it only keeps a hang from holding up a machine for ever.
@@ -76,6 +76,7 @@ all_tests() {
   if [[ -z $only ]]; then
     run_part bench-smoke-intake "$PYTHON" bench/intake.py --quick
     run_part bench-smoke-waitroom "$PYTHON" bench/waitroom.py --quick
+    run_part bench-smoke-load "$PYTHON" bench/load.py --quick
   fi
 }
 
