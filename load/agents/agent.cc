@@ -106,8 +106,7 @@ Status Agent::run(int stop_fd) {
   return Ok{};
 }
 
-// ---- Who connects
-// ---------------------------------------------------------------------------------------------
+// ---- Who connects ----------------------------------------------------------------------------------------
 
 void Agent::accept_some() {
   for (int i = 0; i < kAcceptsOnce; ++i) {
@@ -141,8 +140,7 @@ const Agent::Session* Agent::busy_with() const {
   return found == sessions_.end() ? nullptr : &*found;
 }
 
-// ---- What they say
-// --------------------------------------------------------------------------------------------
+// ---- What they say ---------------------------------------------------------------------------------------
 
 void Agent::serve(Session& session, short events) {
   if ((events & (POLLIN | POLLHUP | POLLERR)) != 0) hear(session);
@@ -253,8 +251,7 @@ Status Agent::take_go(Session& session, const Frame& frame) {
   return Ok{};
 }
 
-// ---- How it ends
-// ----------------------------------------------------------------------------------------------
+// ---- How it ends -----------------------------------------------------------------------------------------
 
 void Agent::tick(Session& session, bool alive_is_due) {
   if (session.state == State::kGone) return;

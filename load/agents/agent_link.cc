@@ -111,8 +111,7 @@ void AgentLink::fail(Collector& collector, const std::string& why) {
   hang_up();
 }
 
-// ---- Frames
-// ---------------------------------------------------------------------------------------------------
+// ---- Frames ----------------------------------------------------------------------------------------------
 
 Status AgentLink::take(const Frame& frame, Collector* collector) {
   const bool running = state_ == State::kRunning && collector != nullptr;

@@ -87,8 +87,7 @@ class FrameReader {
   std::size_t taken_ = 0;  // of in_
 };
 
-// ---- Payloads. decode() answers nothing for what encode() did not make.
-// ---------------------------------------
+// ---- Payloads. decode() answers nothing for what encode() did not make. ----------------------------------
 
 struct Greeting {
   std::uint32_t version = kAgentProtocol;
@@ -148,8 +147,7 @@ struct EvidencePart {
 std::string encode_sentence(std::string_view);
 std::string decode_sentence(std::string_view);
 
-// ---- The secret
-// -------------------------------------------------------------------------------------------------
+// ---- The secret ------------------------------------------------------------------------------------------
 
 /// What SPILLWAY_AGENT_SECRET says; empty: it is not set. Errors: invalid_argument (shorter than 32 bytes).
 Result<std::string> agent_secret();

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -23,7 +23,6 @@ constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::int64_t kStartInNs = 200'000'000;  // for threads to be there
 constexpr double kWatchLimitS = 0.9;
 constexpr std::uint64_t kVusToTellMemory = 1'000;  // with fewer, what all share would count
-constexpr std::string_view kAllInvariants = "all";
 
 // Past these the generator was what was slow, and not the server.
 constexpr double kBusyThread = 0.95;    // of a core, on average
@@ -75,49 +74,6 @@ class Watch {
   std::thread thread_;
 };
 
-class LocalSlices final : public SliceSource {
- public:
-  LocalSlices(const Plan& plan, std::string run_id, std::vector<Target> targets,
-              std::shared_ptr<TlsSettings> tls, std::size_t threads, PointLog* points)
-      : plan_(plan),
-        run_id_(std::move(run_id)),
-        targets_(std::move(targets)),
-        tls_(std::move(tls)),
-        threads_(threads),
-        points_(points) {}
-
-  Result<std::size_t> prepare() override { return threads_; }
-
-  Status start(Collector& collector, std::int64_t in_ns) override {
-    const std::int64_t start_ns = steady_ns() + in_ns;
-    for (std::size_t i = 0; i < threads_; ++i) {
-      const Slice slice{static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(threads_)};
-      auto worker = Worker::start(
-          {plan_, run_id_, targets_, tls_, slice, start_ns, points_},
-          [&collector, i](SliceSecond second) { collector.add(i, std::move(second)); },
-          [&collector, i](SliceEvidence evidence) { collector.end(i, std::move(evidence)); });
-      if (!worker) return worker.error();
-      workers_.push_back(std::move(*worker));
-    }
-    return Ok{};
-  }
-  void stop() override {
-    for (auto& worker : workers_) worker->stop();
-  }
-  void join() override {
-    for (auto& worker : workers_) worker->join();
-  }
-
- private:
-  const Plan& plan_;
-  const std::string run_id_;
-  const std::vector<Target> targets_;
-  const std::shared_ptr<TlsSettings> tls_;
-  const std::size_t threads_;
-  PointLog* const points_;
-  std::vector<std::unique_ptr<Worker>> workers_;
-};
-
 std::vector<CheckResult> checks_of(const Measurements& m) {
   std::vector<CheckResult> checks;
   for (const std::string& name : m.tag_values(metric::kChecks, "check")) {
@@ -164,144 +120,111 @@ std::vector<InvariantResult> chosen(const Plan& plan, std::vector<InvariantResul
   return some;
 }
 
-/// Faults end first: nobody under way gets an answer from a server that is stopped.
-void stop_early(const RunSetup& setup, Results& results) {
-  setup.slices.stop();
-  if (setup.faults != nullptr) results.faults = setup.faults->finish();
-}
+/// What a run remembers from its start to its end.
+class Run {
+ public:
+  Run(const RunSetup& setup, Errands& errands, std::size_t slices)
+      : setup_(setup), errands_(errands), collector_(slices) {}
+
+  Result<Results> carry_out() {
+    results_.plan = setup_.plan.name;
+    results_.title = setup_.plan.title;
+    results_.description = setup_.plan.description;
+    results_.started_at = SystemClock().wall();
+    resident_before_ = read_process(::getpid()).resident_bytes;
+    const std::int64_t start_ns = steady_ns() + kStartInNs;
+    if (Status started = setup_.slices.start(collector_, kStartInNs); !started) return started.error();
+    if (setup_.faults != nullptr) setup_.faults->start(start_ns);
+    collect();
+    results_.duration_s = static_cast<double>(steady_ns() - start_ns) / 1e9;
+    setup_.slices.join();
+    end_faults();
+    if (Status judged = judge_promises(); !judged) return judged.error();
+    tell_self();
+    results_.measured = timeline_.take_measured();
+    results_.timeline = timeline_.take_points();
+    results_.checks = checks_of(results_.measured);
+    compute_recovery(results_.timeline, results_.faults);
+    find_own_faults(results_, collector_.failures());
+    judge(setup_.plan, results_);
+    return std::move(results_);
+  }
+
+ private:
+  bool sees() const { return !setup_.admin_token.empty(); }
+
+  /// Second by second, until every slice has ended.
+  void collect() {
+    std::optional<Watch> watch;
+    if (sees()) watch.emplace(errands_);
+    while (!collector_.all_ended()) {
+      const auto second = collector_.take(steady_ns() + kSecondNs / 4);
+      if (setup_.stop_asked != nullptr && setup_.stop_asked->load())
+        stop("stopping: those under way may finish");
+      if (!second) continue;
+      const TimelinePoint& point =
+          timeline_.add(*second, watch ? watch->latest() : std::map<std::string, double>{});
+      requests_ += point.requests;
+      failed_ += point.failed;
+      most_vus_ = std::max(most_vus_, point.vus_max);
+      most_resident_ = std::max(most_resident_, read_process(::getpid()).resident_bytes);
+      if (setup_.on_second) setup_.on_second(point, requests_, failed_);
+      if (const auto why = reason_to_abort(setup_.plan, timeline_.measured(), point.at_s)) stop(*why);
+    }
+  }
+
+  /// Once. Faults end first: nobody under way gets an answer from a server that is stopped.
+  void stop(const std::string& why) {
+    if (std::exchange(results_.aborted, true)) return;
+    setup_.say(why);
+    setup_.slices.stop();
+    end_faults();
+  }
+
+  void end_faults() {
+    if (setup_.faults != nullptr && !std::exchange(faults_ended_, true))
+      results_.faults = setup_.faults->finish();
+  }
+
+  Status judge_promises() {
+    for (const SliceEvidence& slice : collector_.evidence()) {
+      for (std::size_t i = 0; i < slice.size(); ++i) {
+        if (Status read = errands_.absorb(i, slice[i]); !read) return read;
+      }
+    }
+    if (setup_.plan.invariants.empty() || !sees()) return Ok{};
+    setup_.say("holding what was seen against what the server says now");
+    results_.invariants = chosen(setup_.plan, errands_.judge(setup_.plan.settle_s));
+    return Ok{};
+  }
+
+  void tell_self() {
+    results_.self = timeline_.self(std::max(results_.duration_s, 1e-3));
+    const bool can_tell = setup_.slices.in_this_process() && most_vus_ >= kVusToTellMemory;
+    if (can_tell && most_resident_ > resident_before_)
+      results_.self.bytes_per_vu = static_cast<std::uint64_t>(most_resident_ - resident_before_) / most_vus_;
+  }
+
+  const RunSetup& setup_;
+  Errands& errands_;
+  Collector collector_;
+  Timeline timeline_;
+  Results results_;
+  bool faults_ended_ = false;
+  std::uint64_t requests_ = 0, failed_ = 0, most_vus_ = 0;
+  std::int64_t resident_before_ = 0, most_resident_ = 0;
+};
 
 }  // namespace
 
-std::unique_ptr<SliceSource> local_slices(const Plan& plan, const std::string& run_id,
-                                          std::vector<Target> targets, std::shared_ptr<TlsSettings> tls,
-                                          std::size_t threads, PointLog* points) {
-  if (threads == 0) threads = std::max(2U, std::thread::hardware_concurrency()) - 1;
-  // A slice without a virtual user would leave its iterations undone.
-  for (const Scenario& scenario : plan.scenarios)
-    threads = std::min<std::size_t>(threads, std::max<std::uint64_t>(1, scenario.most_vus()));
-  return std::make_unique<LocalSlices>(plan, run_id, std::move(targets), std::move(tls), threads, points);
-}
-
-/// That some journey of the plan can tell of each invariant: a soak of hours must not end with a wrong name.
-Status check_invariants(const Plan& plan) {
-  std::set<std::string_view> known;
-  for (const Scenario& scenario : plan.scenarios) {
-    const JourneyKind& kind = *find_journey(scenario.journey);
-    known.insert(kind.invariants.begin(), kind.invariants.end());
-  }
-  for (const std::string& name : plan.invariants) {
-    if (name != kAllInvariants && !known.contains(name))
-      return invalid_argument(
-          fmt::format("invariants: no journey of this plan knows \"{}\"; there are {}, {}", name,
-                      kAllInvariants, fmt::join(known, ", ")));
-  }
-  return Ok{};
-}
-
-Status check_plan(const Plan& plan) {
-  std::vector<Metric> known;
-  std::set<std::string_view> plan_wide;  // settings that some journey knows
-  for (const Scenario& scenario : plan.scenarios) {
-    const JourneyKind* kind = find_journey(scenario.journey);
-    if (kind == nullptr) {
-      std::string names;
-      for (const JourneyKind& one : all_journeys())
-        names += fmt::format("{}{}", names.empty() ? "" : ", ", one.name);
-      return invalid_argument(fmt::format("scenarios.{}.journey: there is no journey {}; there are {}",
-                                          scenario.name, scenario.journey, names));
-    }
-    for (const auto& [name, help] : kind->settings) plan_wide.insert(name);
-    Recorder recorder;
-    const auto journey = kind->make({scenario, "", "", &recorder});
-    if (Status good = journey->check_settings(); !good) return good;
-    for (const Metric& metric : recorder.metrics()) known.push_back(metric);
-    for (const std::string_view gauge : kind->gauges)
-      known.push_back({std::string(gauge), MetricType::kGauge});
-  }
-  for (const Scenario& scenario : plan.scenarios) {
-    if (Status good = check_settings(scenario, *find_journey(scenario.journey), plan.settings); !good)
-      return good;
-  }
-  for (const auto& [key, value] : plan.settings) {
-    if (!plan_wide.contains(key))
-      return invalid_argument(fmt::format("settings.{}: no journey of this plan has such a setting", key));
-  }
-  if (Status good = check_invariants(plan); !good) return good;
-  return check_thresholds(plan, known);
-}
-
 Result<Results> run_plan(const RunSetup& setup) {
-  const Plan& plan = setup.plan;
-  const bool sees = !setup.admin_token.empty();
-  auto errands = Errands::make(plan, setup.operator_targets, setup.tls, setup.run_id, setup.admin_token);
+  auto errands =
+      Errands::make(setup.plan, setup.operator_targets, setup.tls, setup.run_id, setup.admin_token);
   if (!errands) return errands.error();
   if (Status prepared = (*errands)->prepare(); !prepared) return prepared.error();
   const auto slices = setup.slices.prepare();
   if (!slices) return slices.error();
-
-  Collector collector(*slices);
-  Timeline timeline;
-  Results results;
-  results.plan = plan.name;
-  results.title = plan.title;
-  results.description = plan.description;
-  results.started_at = SystemClock().wall();
-  const std::int64_t resident_before = read_process(::getpid()).resident_bytes;
-  const std::int64_t start_ns = steady_ns() + kStartInNs;
-  if (Status started = setup.slices.start(collector, kStartInNs); !started) return started.error();
-  if (setup.faults != nullptr) setup.faults->start(start_ns);
-  std::uint64_t requests = 0, failed = 0, most_vus = 0;
-  std::int64_t most_resident = 0;
-  bool stopping = false;
-  {
-    Watch watch(**errands);
-    while (!collector.all_ended()) {
-      const auto second = collector.take(steady_ns() + kSecondNs / 4);
-      if (!stopping && setup.stop_asked != nullptr && setup.stop_asked->load()) {
-        stopping = results.aborted = true;
-        setup.say("stopping: those under way may finish");
-        stop_early(setup, results);
-      }
-      if (!second) continue;
-      const TimelinePoint& point =
-          timeline.add(*second, sees ? watch.latest() : std::map<std::string, double>{});
-      requests += point.requests;
-      failed += point.failed;
-      most_vus = std::max(most_vus, point.vus_max);
-      most_resident = std::max(most_resident, read_process(::getpid()).resident_bytes);
-      if (setup.on_second) setup.on_second(point, requests, failed);
-      if (stopping) continue;
-      if (const auto why = reason_to_abort(plan, timeline.measured(), point.at_s)) {
-        stopping = results.aborted = true;
-        setup.say(*why);
-        stop_early(setup, results);
-      }
-    }
-  }
-  results.duration_s = static_cast<double>(steady_ns() - start_ns) / 1e9;
-  setup.slices.join();
-  if (setup.faults != nullptr && !stopping) results.faults = setup.faults->finish();
-
-  results.self = timeline.self(std::max(results.duration_s, 1e-3));
-  if (setup.slices.in_this_process() && most_vus >= kVusToTellMemory && most_resident > resident_before)
-    results.self.bytes_per_vu = static_cast<std::uint64_t>(most_resident - resident_before) / most_vus;
-  const auto evidence = collector.evidence();
-  for (const SliceEvidence& slice : evidence) {
-    for (std::size_t i = 0; i < slice.size(); ++i) {
-      if (Status read = (*errands)->absorb(i, slice[i]); !read) return read.error();
-    }
-  }
-  if (!plan.invariants.empty() && sees) {
-    setup.say("holding what was seen against what the server says now");
-    results.invariants = chosen(plan, (*errands)->judge(plan.settle_s));
-  }
-  results.measured = timeline.take_measured();
-  results.timeline = timeline.take_points();
-  results.checks = checks_of(results.measured);
-  compute_recovery(results.timeline, results.faults);
-  find_own_faults(results, collector.failures());
-  judge(plan, results);
-  return results;
+  return Run(setup, **errands, *slices).carry_out();
 }
 
 }  // namespace spillway::load

@@ -62,8 +62,7 @@ void ScenarioRun::begin(User& user, std::int64_t due_ns, std::int64_t now_ns) {
   user.begin_iteration(journey_->iterate(user), due_ns, now_ns);
 }
 
-// ---- Time
-// ---------------------------------------------------------------------------------------------------
+// ---- Time ------------------------------------------------------------------------------------------------
 
 void ScenarioRun::on_time(std::int64_t at_ns, std::int64_t now_ns) {
   if (phase_ == Phase::kWaiting) {
@@ -137,8 +136,7 @@ void ScenarioRun::sweep(std::int64_t now_ns) {
   }
 }
 
-// ---- Closed models
-// ------------------------------------------------------------------------------------------
+// ---- Closed models ---------------------------------------------------------------------------------------
 
 void ScenarioRun::set_wanted_vus(std::int64_t now_ns) {
   const std::uint64_t wanted = mine(vus_->target(now_ns - start_ns_));
@@ -171,8 +169,7 @@ void ScenarioRun::begin_closed(std::size_t local, std::int64_t now_ns) {
   begin(users_[local], now_ns, now_ns);
 }
 
-// ---- Open models
-// --------------------------------------------------------------------------------------------
+// ---- Open models -----------------------------------------------------------------------------------------
 
 void ScenarioRun::send_arrivals(std::int64_t now_ns) {
   const std::uint64_t most = mine(scenario_.most_vus());

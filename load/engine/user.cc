@@ -53,8 +53,7 @@ std::string User::random_name() {
 
 std::int64_t User::now_ns() const { return steady_ns(); }
 
-// ---- Iterations
-// ---------------------------------------------------------------------------------------------
+// ---- Iterations ------------------------------------------------------------------------------------------
 
 void User::begin_iteration(Task<> task, std::int64_t due_ns, std::int64_t now_ns) {
   task_ = std::move(task);
@@ -96,8 +95,7 @@ void User::on_time(std::int64_t at_ns, std::int64_t now_ns) {
   resume();
 }
 
-// ---- Asking
-// -------------------------------------------------------------------------------------------------
+// ---- Asking ----------------------------------------------------------------------------------------------
 
 void User::serialise(const Request& request) {
   const Target& target = world_.targets[index_ % world_.targets.size()];
@@ -177,8 +175,7 @@ void User::send_rest() {
   if (out_.empty()) sent_all_ns_ = steady_ns();
 }
 
-// ---- Answers
-// ------------------------------------------------------------------------------------------------
+// ---- Answers ---------------------------------------------------------------------------------------------
 
 void User::on_ready(std::uint32_t events) {
   if (pending_ == Pending::kConnection) return on_connecting();

@@ -79,8 +79,7 @@ LineJourney::LineJourney(const JourneyContext& context, bool follows)
       recorder_->add_series({"queue_activation_wait", MetricType::kTrend, Contains::kTime}, tags);
 }
 
-// ---- What an operator does and sees
-// -------------------------------------------------------------------------
+// ---- What an operator does and sees ----------------------------------------------------------------------
 
 Task<Status> LineJourney::prepare(User& user) {
   if (max_active_ <= 0) co_return Ok{};
@@ -131,8 +130,7 @@ void LineJourney::watch_flow(double came, double gone, std::map<std::string, dou
   last_came_ = came;
 }
 
-// ---- What people do
-// -----------------------------------------------------------------------------------------
+// ---- What people do --------------------------------------------------------------------------------------
 
 Task<bool> LineJourney::enter(User& user, Place& place) {
   const std::string body = fmt::format(R"({{"concertId":"{}","userId":"{}"}})", concert_, user.random_name());
@@ -245,8 +243,7 @@ void LineJourney::hold_order(const Place& place, std::int64_t asked_ns, std::int
                fmt::format("number {:.0f} waits after number {:.0f} was let in", place.number, last_let_in_));
 }
 
-// ---- Evidence
-// -----------------------------------------------------------------------------------------------
+// ---- Evidence --------------------------------------------------------------------------------------------
 
 std::string LineJourney::evidence() {
   std::string out;

@@ -106,8 +106,7 @@ std::vector<std::string> Measurements::tag_values(std::string_view metric_name,
   return {values.begin(), values.end()};
 }
 
-// ---- For another process
-// ------------------------------------------------------------------------------------
+// ---- For another process ---------------------------------------------------------------------------------
 
 std::string Measurements::encode() const {
   std::string out;

@@ -97,6 +97,8 @@ struct Knee {
   double step_s = 30;  ///< length of each run
 };
 
+inline constexpr std::string_view kAllInvariants = "all";
+
 struct Plan {
   std::string name;  ///< of files: A-Z a-z 0-9 - _
   std::string title;
@@ -109,7 +111,7 @@ struct Plan {
   std::map<std::string, std::string> settings;  ///< of all journeys
   std::vector<Scenario> scenarios;
   std::vector<Threshold> thresholds;
-  std::vector<std::string> invariants;  ///< names; with "all" (the default) all that the journeys know
+  std::vector<std::string> invariants;  ///< names; kAllInvariants (the default): all that the journeys know
   std::vector<Fault> faults;
   std::optional<Knee> knee;
   std::string text;  ///< the TOML it came from, after changes: what agents are sent

@@ -207,7 +207,7 @@ void read_head(TableReader& reader, Plan& plan) {
 }
 
 void read_invariants(TableReader& reader, Plan& plan) {
-  plan.invariants = {"all"};
+  plan.invariants = {std::string(kAllInvariants)};
   read_strings(reader, "invariants", limits::kMaxInvariants, plan.invariants);
   for (const std::string& invariant : plan.invariants)
     if (invariant.empty() || invariant.size() > limits::kMaxNameBytes || has_control_characters(invariant))

@@ -118,7 +118,7 @@ Report Client::run() {
   return std::move(report_);
 }
 
-// ---- Phases -----------------------------------------------------------------------------------------------
+// ---- Phases ----------------------------------------------------------------------------------------------
 
 void Client::advance_phase(std::int64_t now_ns) {
   if (phase_ == Phase::kWarmup && now_ns >= measure_start_ns_) start_measuring(now_ns);
@@ -164,7 +164,7 @@ void Client::stop_measuring(std::int64_t now_ns) {
       static_cast<double>(busy_ns) / 1e3 / static_cast<double>(std::max<std::uint64_t>(report_.answered, 1));
 }
 
-// ---- Asking -----------------------------------------------------------------------------------------------
+// ---- Asking ----------------------------------------------------------------------------------------------
 
 void Client::push(Connection& connection, Pending pending) {
   if (connection.unanswered() == connection.ring.size()) {
@@ -236,7 +236,7 @@ void Client::send_rest(Connection& connection) {
   if (took > 0) connection.out.erase(0, static_cast<std::size_t>(took));
 }
 
-// ---- Answers ----------------------------------------------------------------------------------------------
+// ---- Answers ---------------------------------------------------------------------------------------------
 
 void Client::on_readable(Connection& connection) {
   std::size_t answers = 0;
