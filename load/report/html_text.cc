@@ -28,37 +28,6 @@ bool sayable(double value) { return std::isfinite(value) && std::fabs(value) < k
 
 }  // namespace
 
-std::string html_escape(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default: {
-        const auto byte = static_cast<unsigned char>(c);
-        // Of the controls HTML knows the white space only.
-        const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
-        out += control ? ' ' : c;
-      }
-    }
-  }
-  return out;
-}
-
 std::string shortened(std::string_view utf8, std::size_t characters) {
   std::size_t seen = 0, cut = 0;
   for (std::size_t i = 0; i < utf8.size(); ++i) {

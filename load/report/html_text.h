@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"            // html_escape()
 #include "load/report/figures.h"  // grouped()
 
 namespace spillway::load {
@@ -12,8 +13,6 @@ namespace spillway::load {
 // How the report and the console say numbers and times, shorter than figures.h, which says them as k6 does.
 // What is no finite number is "-".
 
-/// For HTML, between tags and in quoted attributes: what comes from outside of this program goes through it.
-std::string html_escape(std::string_view text);
 /// At most so many characters, the last one then "…". Does not cut a character of UTF-8 in two.
 std::string shortened(std::string_view utf8, std::size_t characters);
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/text.h"  // html_escape()
+
 namespace spillway::app {
 
 enum class Language : std::uint8_t { kEnglish, kKorean };
@@ -16,10 +18,6 @@ std::optional<Language> parse_language(std::string_view);
 /// What a person reads best of what we have, by an Accept-Language field (RFC 9110, 12.5.4); English when it
 /// does not say.
 Language preferred_language(std::string_view accept_language);
-
-/// The one way in which foreign text gets into a page, good for content and for quoted attributes. A browser
-/// reads bytes that are no UTF-8 as U+FFFD, and never swallows a delimiter with them.
-std::string html_escape(std::string_view text);
 
 /// One field of an application/x-www-form-urlencoded body, decoded; the first of that name. Nothing when it
 /// is not there, or is not encoded as it should be.

@@ -22,6 +22,37 @@ std::string hex(std::string_view bytes) {
   return out;
 }
 
+std::string html_escape(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default: {
+        const auto byte = static_cast<unsigned char>(c);
+        // Of the controls HTML knows the white space only.
+        const bool control = (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
+        out += control ? ' ' : c;
+      }
+    }
+  }
+  return out;
+}
+
 void percent_encode(std::string& out, std::string_view bytes) {
   for (const char c : bytes) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

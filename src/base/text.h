@@ -19,6 +19,10 @@ inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
 /// Two digits a byte, in lower case.
 std::string hex(std::string_view bytes);
 
+/// For HTML, between tags and in quoted attributes: what comes from outside goes through it. Control
+/// characters, which HTML does not know, become spaces.
+std::string html_escape(std::string_view text);
+
 /// Appends any bytes so that they are one segment or one value of a query: all but what RFC 3986 calls
 /// unreserved, escaped.
 void percent_encode(std::string& out, std::string_view bytes);
