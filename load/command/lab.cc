@@ -31,6 +31,14 @@ class ConductedFaults final : public FaultSource {
     conductor_.stop();
     return conductor_.results();
   }
+  std::optional<std::string> not_done() const override {
+    if (conductor_.failed())
+      return "a fault could not be carried out, or not be taken back; its detail says why";
+    const std::size_t done = conductor_.results().size();
+    if (done == plan_.faults.size()) return std::nullopt;
+    return fmt::format("{} of {} faults were carried out before the load was over", done,
+                       plan_.faults.size());
+  }
 
  private:
   const Plan& plan_;
@@ -61,17 +69,13 @@ Status check_files(const Plan& plan, bool through_proxy, bool by_agents) {
   files.rlim_cur = files.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &files);
   const std::uint64_t each = (by_agents ? 0 : 1) + (through_proxy ? 2 : 0);
-  std::uint64_t from_the_start = 0;  // an open model makes more when it needs them
-  for (const Scenario& scenario : plan.scenarios)
-    from_the_start =
-        std::max(from_the_start, scenario.open_model() ? scenario.pre_allocated_vus : scenario.most_vus());
-  const std::uint64_t wanted = from_the_start * each + kFilesOfOurOwn;
+  const std::uint64_t wanted = plan.vus_made_before() * each + kFilesOfOurOwn;
   if (wanted <= files.rlim_max) return Ok{};
   return Error{
       ErrorCode::kStorageFull,
       fmt::format("this run wants {} open files for {} virtual users{}, and the system allows {}: see "
                   "ulimit -Hn, or --vus",
-                  wanted, from_the_start, through_proxy ? ", three each because of the proxy" : "",
+                  wanted, plan.vus_made_before(), through_proxy ? ", three each because of the proxy" : "",
                   files.rlim_max)};
 }
 
@@ -85,6 +89,11 @@ Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& opt
   if (Status good = Conductor::check(plan, !options.server_command.empty(), true); !good) return good.error();
   if (wants_proxy && plan.base_urls.size() != 1)
     return invalid_argument("faults: those of the proxy want one base_url, since there is one proxy");
+  if (wants_proxy && plan.vus_made_before() > kMostProxied) {
+    return invalid_argument(
+        fmt::format("faults: the proxy takes {} connections, and the plan has {} virtual users", kMostProxied,
+                    plan.vus_made_before()));
+  }
   if (Status good = lab->set_up_agents(wants_proxy); !good) return good.error();
   for (const std::string& url : plan.base_urls) {
     auto target = resolve_target(url);
@@ -185,8 +194,9 @@ Result<Results> Lab::run(const Plan& plan) {
   const auto makers = slices(plan, run_id, points.get());
   ConductedFaults faults(plan, server_.get(), proxy_.get());
   const double length_s = plan.length_s();
-  RunSetup setup{plan,    run_id,  admin_token_, targets_, operator_targets_, tls_, *makers,
-                 nullptr, nullptr, {},           {}};
+  RunSetup setup{plan, run_id,  admin_token_, targets_, operator_targets_, tls_, *makers, nullptr,
+                 {},   nullptr, {},           {}};
+  if (server_) setup.server_died = [this] { return server_->died(); };
   if (!plan.faults.empty()) setup.faults = &faults;
   setup.stop_asked = &console_.stop_asked();
   setup.say = [this](const std::string& line) { console_.say(line); };
@@ -195,10 +205,8 @@ Result<Results> Lab::run(const Plan& plan) {
   };
   auto results = run_plan(setup);
   if (points) {
-    if (Status written = points->finish(); !written) return written.error();
-  }
-  if (server_ && results) {
-    if (const auto died = server_->died()) results->grounds.push_back("the server ended by itself: " + *died);
+    // The run is what was asked for; the points are beside it.
+    if (Status written = points->finish(); !written) console_.say("--points: " + written.error().message);
   }
   return results;
 }

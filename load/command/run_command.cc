@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -33,10 +34,16 @@ Error in_plan(const RunOptions& options, const Error& error) {
 
 /// As a person would type it again.
 std::string command_line(const RunOptions& options) {
-  std::string line = "spillway load run " + options.plan;
+  const auto quoted = [](const std::string& value) {
+    if (!value.empty() && value.find_first_of(" \"'`$\\*?{}[]<>|&;()#~!\n\t") == std::string::npos)
+      return value;
+    std::string out = "'";
+    for (const char c : value) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+  };
+  std::string line = "spillway load run " + quoted(options.plan);
   const auto add = [&](std::string_view name, const std::string& value) {
-    const bool plain = value.find_first_of(" \"'$\\*?{}[]<>|&;") == std::string::npos;
-    line += plain ? fmt::format(" {} {}", name, value) : fmt::format(" {} '{}'", name, value);
+    line += fmt::format(" {} {}", name, quoted(value));
   };
   for (const std::string& url : options.changes.base_urls) add("--base-url", url);
   if (options.changes.vus) add("--vus", std::to_string(*options.changes.vus));
@@ -48,6 +55,9 @@ std::string command_line(const RunOptions& options) {
   std::string agents;
   for (const std::string& agent : options.agents) agents += (agents.empty() ? "" : ",") + agent;
   if (!agents.empty()) add("--agents", agents);
+  if (!options.ca_file.empty()) add("--ca-file", options.ca_file);
+  if (options.insecure) line += " --insecure";
+  if (!options.points_file.empty()) add("--points", options.points_file);
   if (!options.report_dir.empty()) add("--report-dir", options.report_dir);
   return line;
 }
@@ -80,7 +90,8 @@ std::vector<std::pair<std::string, std::string>> environment(const Plan& plan, c
     all.emplace_back("scenario " + scenario.name,
                      fmt::format("{}, {}, {:.0f} s, at most {} virtual users", scenario.journey,
                                  name(scenario.executor), scenario.length_s(), scenario.most_vus()));
-    for (const auto& [key, value] : scenario.settings) all.emplace_back("  " + key, value);
+    for (const auto& [key, value] : scenario.settings)
+      all.emplace_back(fmt::format("{}: {}", scenario.name, key), value);
   }
   if (!options.server_command.empty()) all.emplace_back("server command", options.server_command);
   if (!options.agents.empty()) all.emplace_back("agents", std::to_string(options.agents.size()));
@@ -94,44 +105,73 @@ Status write_reports(const Results& results, Console& console) {
   return console.write("summary", "html", report_html(results));
 }
 
-/// The plan at one rate, or with so many users.
+/// The knee is looked for by raising one number of each scenario. Errors: invalid_argument.
+Status check_knee(const Plan& plan) {
+  for (const Scenario& scenario : plan.scenarios) {
+    if (scenario.executor == Executor::kConstantArrivalRate || scenario.executor == Executor::kConstantVus)
+      continue;
+    return invalid_argument(fmt::format(
+        "knee: scenarios.{}.executor must be constant-arrival-rate or constant-vus", scenario.name));
+  }
+  return Ok{};
+}
+
+/// The plan at one rate (a second), or with so many users.
 Result<Plan> at_level(const Plan& plan, double level) {
   PlanChanges changes;
   for (const Scenario& scenario : plan.scenarios) {
     const std::string path = "scenarios." + scenario.name + ".";
-    const std::string value = fmt::format("{:.0f}", level);
-    if (scenario.executor == Executor::kConstantArrivalRate) {
-      changes.set.emplace_back(path + "rate", value);
+    if (scenario.open_model()) {
+      changes.set.emplace_back(path + "rate", fmt::format("{:g}", level));
+      changes.set.emplace_back(path + "timeUnit", "1s");
     } else {
-      changes.set.emplace_back(path + "vus", value);
+      changes.set.emplace_back(path + "vus", fmt::format("{:.0f}", std::ceil(level)));
     }
     changes.set.emplace_back(path + "duration", fmt::format("{}s", plan.knee->step_s));
   }
   return parse_plan(plan.text, changes);
 }
 
-/// Higher and higher until the verdict turns; what is told is the last run that held and the first that did
-/// not.
+/// Where the search ended, in words.
+std::string knee_sentence(const Results& last, double held, double level, double most) {
+  const std::string until =
+      held > 0 ? fmt::format("{:g} held", held) : fmt::format("{:g}, the first, did not hold", level);
+  if (last.aborted) return fmt::format("the knee was not found, the search was stopped: {}", until);
+  if (last.verdict == Verdict::kInvalid)
+    return fmt::format("the server's knee is not known: {}, and at {:g} the run was INVALID", until, level);
+  if (held > 0 && level > most)
+    return fmt::format("the knee is above {:g}, the last level that was tried", held);
+  return held > 0 ? fmt::format("the knee: {:g} held, {:g} did not", held, level)
+                  : "the knee is below: " + until;
+}
+
+/// Higher and higher until the verdict turns. The results are those of the last level that held, or of the
+/// first where none did.
 Result<Results> find_knee(const Plan& plan, Lab& lab, Console& console) {
   std::vector<std::string> levels;
-  Result<Results> last = Error{ErrorCode::kInternal, "knee: there is no level to try"};
-  double held = 0;
-  for (double level = plan.knee->start; level <= plan.knee->most; level *= plan.knee->factor) {
+  Result<Results> best = Error{ErrorCode::kInternal, "knee: there is no level to try"};
+  double held = 0, level = plan.knee->start;
+  std::string sentence;
+  for (;; level *= plan.knee->factor) {
     const auto step = at_level(plan, level);
     if (!step) return step.error();
-    console.say(fmt::format("at {:.0f}:", level));
-    last = lab.run(*step);
-    if (!last) return last;
-    const double p95 = last->measured.select(metric::kHttpReqDuration).quantile(0.95);
-    levels.push_back(fmt::format("at {:.0f}: {}, p95 {:.1f} ms", level, name(last->verdict), p95));
+    console.say(fmt::format("at {:g}:", level));
+    auto tried = lab.run(*step);
+    if (!tried) return tried;
+    const double p95 = tried->measured.select(metric::kHttpReqDuration).quantile(0.95);
+    levels.push_back(fmt::format("at {:g}: {}, p95 {:.1f} ms", level, name(tried->verdict), p95));
     console.say(levels.back());
-    if (last->aborted || last->verdict == Verdict::kFail || last->verdict == Verdict::kInvalid) break;
-    held = level;
+    const bool turned =
+        tried->aborted || tried->verdict == Verdict::kFail || tried->verdict == Verdict::kInvalid;
+    if (!turned) held = level;
+    const double next = turned ? level : level * plan.knee->factor;
+    if (turned || next > plan.knee->most) sentence = knee_sentence(*tried, held, next, plan.knee->most);
+    if (!turned || held == 0) best = std::move(tried);
+    if (!sentence.empty()) break;
   }
-  last->grounds.insert(last->grounds.begin(), levels.begin(), levels.end());
-  last->grounds.insert(last->grounds.begin(), held == 0 ? "the knee is below the first level"
-                                                        : fmt::format("the knee: {:.0f} held", held));
-  return last;
+  best->grounds.insert(best->grounds.begin(), levels.begin(), levels.end());
+  best->grounds.insert(best->grounds.begin(), sentence);
+  return best;
 }
 
 }  // namespace
@@ -142,6 +182,9 @@ int run_command(const RunOptions& options) {
   const auto plan = parse_plan(*text, options.changes);
   if (!plan) return complain(in_plan(options, plan.error()), kExitBadPlan);
   if (Status good = check_plan(*plan); !good) return complain(in_plan(options, good.error()), kExitBadPlan);
+  if (plan->knee) {
+    if (Status good = check_knee(*plan); !good) return complain(in_plan(options, good.error()), kExitBadPlan);
+  }
 
   auto console = Console::make(options.report_dir, plan->name);
   if (!console) return complain(console.error(), kExitNoRun);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -104,18 +105,17 @@ void find_own_faults(Results& r, const std::vector<std::string>& lost_slices) {
   for (const std::string& why : lost_slices) self.grounds.push_back(why);
 }
 
-/// Of the invariants that journeys judged, those that the plan asks for; one that none of them told of, since
-/// the settings turn it off, is one that was not looked at.
+/// Of the invariants that journeys judged, those that the plan asks for, of every journey; one that none of
+/// them told of, since the settings turn it off, is one that was not looked at.
 std::vector<InvariantResult> chosen(const Plan& plan, std::vector<InvariantResult> all) {
   if (std::find(plan.invariants.begin(), plan.invariants.end(), kAllInvariants) != plan.invariants.end())
     return all;
   std::vector<InvariantResult> some;
   for (const std::string& name : plan.invariants) {
-    const auto found =
-        std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.name == name; });
-    some.push_back(found != all.end()
-                       ? *found
-                       : InvariantResult{name, false, 0, 0, "the journey's settings turn it off"});
+    const std::size_t before = some.size();
+    std::copy_if(all.begin(), all.end(), std::back_inserter(some),
+                 [&](const InvariantResult& one) { return one.name == name; });
+    if (some.size() == before) some.push_back({name, false, 0, 0, "the journey's settings turn it off"});
   }
   return some;
 }
@@ -140,12 +140,15 @@ class Run {
     setup_.slices.join();
     end_faults();
     if (Status judged = judge_promises(); !judged) return judged.error();
+    look_at_server_and_faults();
     tell_self();
     results_.measured = timeline_.take_measured();
     results_.timeline = timeline_.take_points();
     results_.checks = checks_of(results_.measured);
     compute_recovery(results_.timeline, results_.faults);
     find_own_faults(results_, collector_.failures());
+    results_.thresholds = evaluate_all(setup_.plan, results_.measured, results_.duration_s);
+    for (const std::size_t i : aborted_by_) results_.thresholds[i].ok = false;  // also if it recovered since
     judge(setup_.plan, results_);
     return std::move(results_);
   }
@@ -169,7 +172,10 @@ class Run {
       most_vus_ = std::max(most_vus_, point.vus_max);
       most_resident_ = std::max(most_resident_, read_process(::getpid()).resident_bytes);
       if (setup_.on_second) setup_.on_second(point, requests_, failed_);
-      if (const auto why = reason_to_abort(setup_.plan, timeline_.measured(), point.at_s)) stop(*why);
+      if (const auto why = reason_to_abort(setup_.plan, timeline_.measured(), point.at_s)) {
+        remember_who_aborted(point.at_s);
+        stop(*why);
+      }
     }
   }
 
@@ -198,6 +204,25 @@ class Run {
     return Ok{};
   }
 
+  void remember_who_aborted(double at_s) {
+    if (results_.aborted) return;
+    const auto now = evaluate_all(setup_.plan, timeline_.measured(), at_s);
+    for (std::size_t i = 0; i < now.size(); ++i) {
+      if (!now[i].ok && setup_.plan.thresholds[i].abort_on_fail) aborted_by_.push_back(i);
+    }
+  }
+
+  /// Whether the server that we started is still there, and whether what was planned against it was done.
+  void look_at_server_and_faults() {
+    if (setup_.server_died) {
+      if (const auto how = setup_.server_died())
+        results_.invariants.push_back({"server-stays-up", false, 1, 1, *how});
+    }
+    if (setup_.faults == nullptr || results_.aborted) return;
+    if (const auto what = setup_.faults->not_done())
+      results_.invariants.push_back({"faults-as-planned", false, 0, 0, *what});
+  }
+
   void tell_self() {
     results_.self = timeline_.self(std::max(results_.duration_s, 1e-3));
     const bool can_tell = setup_.slices.in_this_process() && most_vus_ >= kVusToTellMemory;
@@ -211,6 +236,7 @@ class Run {
   Timeline timeline_;
   Results results_;
   bool faults_ended_ = false;
+  std::vector<std::size_t> aborted_by_;  // thresholds of the plan
   std::uint64_t requests_ = 0, failed_ = 0, most_vus_ = 0;
   std::int64_t resident_before_ = 0, most_resident_ = 0;
 };

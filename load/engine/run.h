@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,8 @@ class FaultSource {
   virtual void start(std::int64_t run_start_ns) = 0;
   /// Takes back what is in force, and tells what was done.
   virtual std::vector<FaultResult> finish() = 0;
+  /// After finish(): what of the plan was not carried out, in words.
+  virtual std::optional<std::string> not_done() const = 0;
 };
 
 struct RunSetup {
@@ -54,6 +57,8 @@ struct RunSetup {
   std::shared_ptr<TlsSettings> tls;
   SliceSource& slices;
   FaultSource* faults = nullptr;
+  /// How the server ended that was started for this run, if nobody here asked it to. May be null.
+  std::function<std::optional<std::string>()> server_died;
   const std::atomic<bool>* stop_asked = nullptr;  ///< somebody pressed Ctrl-C
   /// Every second, with the requests and failures until then.
   std::function<void(const TimelinePoint&, std::uint64_t requests, std::uint64_t failed)> on_second;

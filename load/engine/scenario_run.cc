@@ -1,6 +1,7 @@
 #include "load/engine/scenario_run.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "load/wire/process_probe.h"
 
@@ -27,6 +28,7 @@ ScenarioRun::ScenarioRun(const Scenario& scenario, const JourneyKind& kind, cons
   iterations_series_ = recorder.add_series({std::string(metric::kIterations), MetricType::kCounter}, tags);
   duration_series_ = recorder.add_series(
       {std::string(metric::kIterationDuration), MetricType::kTrend, Contains::kTime}, tags);
+  interrupted_series_ = recorder.add_series({"interrupted_iterations", MetricType::kCounter}, tags);
   dropped_series_ =
       recorder.add_series({std::string(metric::kDroppedIterations), MetricType::kCounter}, tags);
   if (scenario.open_model()) arrivals_.emplace(scenario);
@@ -81,8 +83,7 @@ void ScenarioRun::on_time(std::int64_t at_ns, std::int64_t now_ns) {
     }
     plan_next(now_ns);
   } else if (phase_ == Phase::kEnding && now_ns >= give_up_ns_) {
-    for (User& user : users_) user.interrupt();
-    busy_ = 0;
+    for (User& user : users_) interrupt(user);
     drop_late();
     phase_ = Phase::kDone;
   }
@@ -107,10 +108,27 @@ void ScenarioRun::stop(std::int64_t now_ns) {
   // What was due before the plan's end is still made: else a stop at the end would hide whom it kept waiting.
   if (!by_plan) drop_late();
   if (phase_ == Phase::kEnding) return;
+  if (by_plan) drop_iterations_left();
   if (!by_plan) give_up_ns_ = now_ns + ns(scenario_.graceful_stop_s);
   phase_ = Phase::kEnding;
   world_.loop.wake_at(*this, give_up_ns_);
   finish_if_idle(now_ns);
+}
+
+void ScenarioRun::interrupt(User& user) {
+  if (!user.busy()) return;
+  user.interrupt();
+  --busy_;
+  world_.recorder->add(interrupted_series_, 1);
+}
+
+/// maxDuration came before all were made.
+void ScenarioRun::drop_iterations_left() {
+  std::uint64_t left = 0;
+  if (scenario_.executor == Executor::kSharedIterations) left = shared_left_;
+  if (scenario_.executor == Executor::kPerVuIterations)
+    left = std::accumulate(left_.begin(), left_.end(), std::uint64_t{0});
+  if (left > 0) world_.recorder->add(dropped_series_, static_cast<double>(left));
 }
 
 void ScenarioRun::drop_late() {
@@ -130,9 +148,8 @@ void ScenarioRun::sweep(std::int64_t now_ns) {
     if (!user.busy()) continue;
     user.check_timeout(now_ns);
     if (user.leave_by_ns == 0 || now_ns < user.leave_by_ns || !user.busy()) continue;
-    user.interrupt();
+    interrupt(user);
     user.leave_by_ns = 0;
-    --busy_;
   }
 }
 

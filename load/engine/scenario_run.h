@@ -56,6 +56,8 @@ class ScenarioRun final : public IterationOwner, private LoopTarget {
   void begin_closed(std::size_t local, std::int64_t now_ns);
   bool wants_more(std::size_t local) const;
   void plan_next(std::int64_t now_ns);
+  void interrupt(User&);
+  void drop_iterations_left();
   void drop_late();
   void finish_if_idle(std::int64_t now_ns);
   std::uint64_t mine(std::uint64_t whole) const;  // how many of 0 .. whole - 1 are this slice's
@@ -68,7 +70,8 @@ class ScenarioRun final : public IterationOwner, private LoopTarget {
   std::unique_ptr<Journey> journey_;
   std::optional<ArrivalSchedule> arrivals_;
   std::optional<VuSchedule> vus_;
-  Recorder::SeriesId iterations_series_ = 0, duration_series_ = 0, dropped_series_ = 0;
+  Recorder::SeriesId iterations_series_ = 0, duration_series_ = 0, dropped_series_ = 0,
+                     interrupted_series_ = 0;
 
   Phase phase_ = Phase::kWaiting;
   std::int64_t start_ns_ = 0, end_ns_ = 0, give_up_ns_ = 0;

@@ -12,6 +12,8 @@
 namespace spillway::load {
 namespace {
 
+constexpr std::int64_t kHungNs = 1'000'000'000;
+
 std::uint64_t next_random(std::uint64_t& state) {  // splitmix64, https://prng.di.unimi.it/splitmix64.c
   std::uint64_t z = (state += 0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -76,10 +78,16 @@ void User::on_turn() {
 
 void User::interrupt() {
   world_.loop.forget(*this);
-  if (std::exchange(pending_, Pending::kNone) != Pending::kNone) connection_.close();
+  waiting_ = {};  // nobody goes on
+  if (pending_ != Pending::kNone) {
+    connection_.close();
+    // One that had just been asked says nothing; one that hangs would else have left no trace.
+    const std::int64_t now_ns = steady_ns();
+    if (now_ns - asked_ns_ > kHungNs) settle(0, now_ns);
+    pending_ = Pending::kNone;
+  }
   out_.clear();
   in_.clear();
-  waiting_ = {};
   task_.reset();
 }
 

@@ -129,7 +129,8 @@ class User final : public LoopTarget {
   void begin_iteration(Task<> task, std::int64_t due_ns, std::int64_t now_ns);
   std::int64_t iteration_due_ns() const { return iteration_due_ns_; }
   std::int64_t iteration_began_ns() const { return iteration_began_ns_; }
-  /// Ends the iteration where it is; its owner is not told.
+  /// Ends the iteration where it is; its owner is not told. A request that had no answer for more than a
+  /// second is recorded as one that has none.
   void interrupt();
   /// Looks whether the answer is too late. Called a few times a second.
   void check_timeout(std::int64_t now_ns);

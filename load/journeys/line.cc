@@ -268,8 +268,8 @@ Task<> LineJourney::judge(User& user, double settle_s, std::vector<InvariantResu
   const Reply reply = co_await user.ask(look);
   const auto entered = JsonBody(reply.body, "data").number("sizes", "entered");
   if (!entered) {
-    seen_.broken(invariant::kNothingLost,
-                 "the line's sizes could not be read: is the admin token the server's?");
+    results.push_back({std::string(invariant::kNothingLost), false, 0, 0,
+                       "the line's sizes could not be read: is the admin token the server's?"});
   } else if (*entered < static_cast<double>(entered_)) {
     seen_.broken(invariant::kNothingLost,
                  fmt::format("{} places were given, and the server knows of {:.0f}", entered_, *entered));

@@ -305,8 +305,9 @@ class Participation final : public Journey {
     }
     for (const auto& [id, told] : acknowledged_) hold_one(all, id, told);
     results.push_back(
-        v.result(invariant::kExactlyN, fmt::format("{} won of {} places, {} were refused for want of one",
-                                                   all.won, count(all.capacity), all.full)));
+        v.result(invariant::kExactlyN,
+                 fmt::format("{} won of {} places, {} were refused for want of one, {} ended FAILED_FINAL",
+                             all.won, count(all.capacity), all.full, all.failed)));
     results.push_back(v.result(invariant::kOneIdPerPerson, "repeats get the same requestId, nobody has two"));
     results.push_back(
         v.result(invariant::kNothingLost, "every requestId that was given is known to the server"));

@@ -98,20 +98,28 @@ double Plan::length_s() const {
   return end;
 }
 
-std::uint64_t Plan::most_vus() const {
-  // The number only rises where a scenario starts.
+namespace {
+
+/// Of all scenarios that are there at once, at the worst moment. The number only rises where a scenario
+/// starts.
+std::uint64_t together(const std::vector<Scenario>& scenarios, std::uint64_t (Scenario::*count)() const) {
   std::uint64_t most = 0;
   for (const Scenario& starting : scenarios) {
     const double at = starting.start_time_s;
-    std::uint64_t together = 0;
+    std::uint64_t now = 0;
     for (const Scenario& other : scenarios) {
       const double end = other.start_time_s + other.length_s() + other.graceful_stop_s;
-      if (other.start_time_s <= at && at < end) together += other.most_vus();
+      if (other.start_time_s <= at && at < end) now += (other.*count)();
     }
-    most = std::max(most, together);
+    most = std::max(most, now);
   }
   return most;
 }
+
+}  // namespace
+
+std::uint64_t Plan::most_vus() const { return together(scenarios, &Scenario::most_vus); }
+std::uint64_t Plan::vus_made_before() const { return together(scenarios, &Scenario::vus_made_before); }
 
 Result<double> parse_duration(std::string_view text) {
   const Error wrong = invalid_argument(fmt::format(

@@ -69,6 +69,7 @@ struct Scenario {
   }
   /// How many virtual users it may have at once.
   std::uint64_t most_vus() const;
+  std::uint64_t vus_made_before() const { return open_model() ? pre_allocated_vus : most_vus(); }
 };
 
 struct Threshold {
@@ -106,8 +107,8 @@ struct Plan {
   std::vector<std::string> base_urls;  ///< http or https; virtual user n uses number n mod count
   std::uint32_t source_addresses = 0;  ///< to 127/8 only: so many of 127.0.1.1, 127.0.1.2 ... are used in
                                        ///< turn; 0: as many as the virtual users need, one for 10,000
-  double timeout_s = 60;  ///< of one request
-  double settle_s = 60;   ///< after the load: how long the invariants wait for the server to finish
+  double timeout_s = 60;               ///< of one request
+  double settle_s = 60;  ///< after the load: how long the invariants wait for the server to finish
   std::map<std::string, std::string> settings;  ///< of all journeys
   std::vector<Scenario> scenarios;
   std::vector<Threshold> thresholds;
@@ -120,6 +121,8 @@ struct Plan {
   double length_s() const;
   /// The virtual users of all scenarios that may be there at once.
   std::uint64_t most_vus() const;
+  /// Those of them that are made before the start; an open model makes more when it needs them.
+  std::uint64_t vus_made_before() const;
 };
 
 /// "90s", "1m30s", "500ms", "1h", or a plain number of seconds; as k6 and Go write them.
