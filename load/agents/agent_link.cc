@@ -13,6 +13,10 @@ namespace spillway::load {
 
 Result<std::unique_ptr<AgentLink>> AgentLink::connect(const std::string& name, const std::string& secret) {
   const auto address = parse_host_port("--agents", name);
+  if (address && secret.empty() && !is_loopback(*address)) {
+    return invalid_argument(fmt::format("--agents {}: without {} only agents on this machine are trusted",
+                                        name, kAgentSecretVariable));
+  }
   if (!address) return address.error();
   Fd socket = stream_socket(address->family());
   if (!socket || (::connect(socket.get(), address->get(), address->size) != 0 && errno != EINPROGRESS))

@@ -112,10 +112,7 @@ Status AgentSlices::until(AgentLink::State wanted, std::int64_t timeout_ns, std:
 }
 
 std::size_t AgentSlices::share_out() {
-  // A slice without a virtual user would leave its iterations undone.
-  std::uint64_t most = kMaxSlices;
-  for (const Scenario& scenario : plan_.scenarios)
-    most = std::min(most, std::max<std::uint64_t>(1, scenario.most_vus()));
+  const std::uint64_t most = std::min<std::uint64_t>(kMaxSlices, plan_.most_slices());
   std::vector<std::uint32_t> counts(links_.size());
   std::uint32_t slices = 0;
   for (bool any = true; any && slices < most;) {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <csignal>
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "load/agents/agent_slices.h"
 #include "load/agents/protocol.h"
+#include "load/engine/journey.h"
 #include "load/engine/point_log.h"
 
 namespace spillway::load {
@@ -79,6 +80,13 @@ Status check_files(const Plan& plan, bool through_proxy, bool by_agents) {
                   files.rlim_max)};
 }
 
+bool wants_invariants(const Plan& plan) {
+  return !plan.invariants.empty() &&
+         std::any_of(plan.scenarios.begin(), plan.scenarios.end(), [](const Scenario& scenario) {
+           return !find_journey(scenario.journey)->invariants.empty();
+         });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& options, Console& console) {
@@ -109,7 +117,7 @@ Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& opt
   if (!options.server_command.empty()) {
     if (Status started = lab->start_server(plan); !started) return started.error();
   }
-  if (lab->admin_token_.empty() && !plan.invariants.empty()) {
+  if (lab->admin_token_.empty() && wants_invariants(plan)) {
     return invalid_argument(fmt::format(
         "{} is not set: the invariants want the server's admin secret. Without them: --set invariants=[]",
         kAdminToken));

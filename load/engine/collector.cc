@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 #include <utility>
 
 namespace spillway::load {
@@ -143,7 +144,11 @@ const TimelinePoint& Timeline::add(const RunSecond& second, const std::map<std::
   for (const auto& [name, value] : gauges) add_gauge(measured_, name, value);
   lag_.add(second.lag);
   cpu_s_ += second.cpu_s;
-  busiest_s_ += second.busiest_s;
+  last_busiest_.push_back(second.busiest_s);
+  if (last_busiest_.size() > kWindowSeconds) last_busiest_.pop_front();
+  const double busy = std::accumulate(last_busiest_.begin(), last_busiest_.end(), 0.0);
+  if (last_busiest_.size() == kWindowSeconds)
+    worst_busiest_ = std::max(worst_busiest_, busy / kWindowSeconds);
   socket_errors_ += second.socket_errors;
   points_.push_back(std::move(point));
   return points_.back();
@@ -152,7 +157,9 @@ const TimelinePoint& Timeline::add(const RunSecond& second, const std::map<std::
 SelfWatch Timeline::self(double seconds) const {
   SelfWatch self;
   self.cpu_cores = cpu_s_ / seconds;
-  self.busiest_thread = busiest_s_ / seconds;
+  // Of a run that was shorter: the whole of it.
+  const double all = std::accumulate(last_busiest_.begin(), last_busiest_.end(), 0.0) / seconds;
+  self.busiest_thread = points_.size() < kWindowSeconds ? all : worst_busiest_;
   self.lag_p99_ms = lag_.quantile_us(0.99) / 1e3;
   self.lag_max_ms = static_cast<double>(lag_.max_ns()) / 1e6;
   self.dropped_iterations = count_of(measured_, metric::kDroppedIterations);

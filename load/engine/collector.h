@@ -73,7 +73,9 @@ class Timeline {
   std::vector<TimelinePoint> points_;
   std::deque<Histogram> last_durations_;  // of the last ten seconds
   Histogram lag_;
-  double cpu_s_ = 0, busiest_s_ = 0;
+  double cpu_s_ = 0;
+  std::deque<double> last_busiest_;  // of the last ten seconds
+  double worst_busiest_ = 0;         // of ten seconds, share of a core
   std::uint64_t socket_errors_ = 0;
 };
 

@@ -10,6 +10,7 @@ namespace spillway::load {
 namespace {
 
 constexpr std::size_t kMostOfAnswer = 300;
+constexpr std::size_t kMaxIdBytes = 128;
 
 std::vector<JourneyKind>& registry() {
   static std::vector<JourneyKind> kinds;
@@ -77,6 +78,21 @@ bool SettingsReader::flag(const std::string& key, bool fallback) {
   if (found == nullptr) return fallback;
   if (*found != "true" && *found != "false") refuse(key, "must be true or false");
   return *found == "true";
+}
+
+void SettingsReader::id(const std::string& key, std::string_view value) {
+  const bool good = std::all_of(value.begin(), value.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '~' || c == '-';
+  });
+  if (!good || value.empty() || value.size() > kMaxIdBytes || value == "." || value == "..")
+    refuse(key, "must be 1 to 128 of A-Z a-z 0-9 . _ ~ -");
+}
+
+void SettingsReader::path(const std::string& key, std::string_view value) {
+  const bool good =
+      std::all_of(value.begin(), value.end(), [](char c) { return c > ' ' && c < 0x7f && c != '#'; });
+  if (!good || !value.starts_with('/')) refuse(key, "must begin with / and have no blank, control or #");
 }
 
 Status SettingsReader::status() const {

@@ -83,6 +83,10 @@ class SettingsReader {
   double number(const std::string& key, double fallback, double min, double max);
   double seconds(const std::string& key, double fallback);
   bool flag(const std::string& key, bool fallback);
+  /// Whether this value of a setting may stand in a path: 1 to 128 of A-Z a-z 0-9 . _ ~ -
+  void id(const std::string& key, std::string_view value);
+  /// The same of a path with its query: begins with a slash, and has no blank, control or fragment.
+  void path(const std::string& key, std::string_view value);
   Status status() const;
 
  private:

@@ -29,7 +29,11 @@ class LocalSlices final : public SliceSource {
           {plan_, run_id_, targets_, tls_, slice, start_ns, points_},
           [&collector, i](SliceSecond second) { collector.add(i, std::move(second)); },
           [&collector, i](SliceEvidence evidence) { collector.end(i, std::move(evidence)); });
-      if (!worker) return worker.error();
+      if (!worker) {
+        for (auto& begun : workers_) begun->abandon();
+        workers_.clear();  // while the collector is there
+        return worker.error();
+      }
       workers_.push_back(std::move(*worker));
     }
     return Ok{};
@@ -57,9 +61,7 @@ std::unique_ptr<SliceSource> local_slices(const Plan& plan, const std::string& r
                                           std::vector<Target> targets, std::shared_ptr<TlsSettings> tls,
                                           std::size_t threads, PointLog* points) {
   if (threads == 0) threads = std::max(2U, std::thread::hardware_concurrency()) - 1;
-  // A slice without a virtual user would leave its iterations undone.
-  for (const Scenario& scenario : plan.scenarios)
-    threads = std::min<std::size_t>(threads, std::max<std::uint64_t>(1, scenario.most_vus()));
+  threads = std::min<std::size_t>(threads, plan.most_slices());
   return std::make_unique<LocalSlices>(plan, run_id, std::move(targets), std::move(tls), threads, points);
 }
 

@@ -26,7 +26,7 @@ constexpr double kWatchLimitS = 0.9;
 constexpr std::uint64_t kVusToTellMemory = 1'000;  // with fewer, what all share would count
 
 // Past these the generator was what was slow, and not the server.
-constexpr double kBusyThread = 0.95;    // of a core, on average
+constexpr double kBusyThread = 0.95;    // of a core, in its worst ten seconds
 constexpr double kLagLimitMs = 50;      // p99 of how late it started what was due
 constexpr double kSocketErrors = 1e-3;  // of the requests
 
@@ -94,7 +94,7 @@ void find_own_faults(Results& r, const std::vector<std::string>& lost_slices) {
   }
   if (self.busiest_thread > kBusyThread) {
     self.grounds.push_back(
-        fmt::format("its busiest thread used {:.0f}% of a core", self.busiest_thread * 100));
+        fmt::format("its busiest thread used {:.0f}% of a core for ten seconds", self.busiest_thread * 100));
   }
   if (static_cast<double>(self.socket_errors) > kSocketErrors * std::max(requests, 1.0)) {
     self.grounds.push_back(fmt::format(
@@ -179,7 +179,7 @@ class Run {
     }
   }
 
-  /// Once. Faults end first: nobody under way gets an answer from a server that is stopped.
+  /// Once. Faults are taken back as well: nobody under way gets an answer from a server that is stopped.
   void stop(const std::string& why) {
     if (std::exchange(results_.aborted, true)) return;
     setup_.say(why);

@@ -151,6 +151,7 @@ void ScenarioRun::sweep(std::int64_t now_ns) {
     interrupt(user);
     user.leave_by_ns = 0;
   }
+  finish_if_idle(now_ns);
 }
 
 // ---- Closed models ---------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ class [[nodiscard]] Task {
   /// For whoever owns the outermost one: runs it up to where it first waits. Null afterwards: it is over.
   void start() { handle_.resume(); }
   bool done() const { return !handle_ || handle_.done(); }
+  bool empty() const { return !handle_; }  ///< never begun, or reset
   void reset() {
     if (handle_) std::exchange(handle_, {}).destroy();
   }

@@ -12,6 +12,7 @@
 namespace spillway::load {
 namespace {
 
+constexpr double kLongestPauseS = 30.0 * 24 * 3600;
 constexpr std::int64_t kHungNs = 1'000'000'000;
 
 std::uint64_t next_random(std::uint64_t& state) {  // splitmix64, https://prng.di.unimi.it/splitmix64.c
@@ -71,7 +72,7 @@ void User::resume() {
 }
 
 void User::on_turn() {
-  if (!task_.done() || waiting_) return;
+  if (task_.empty() || !task_.done() || waiting_) return;
   task_.reset();
   owner_.on_iteration_over(*this);
 }
@@ -93,7 +94,8 @@ void User::interrupt() {
 
 void User::think(std::coroutine_handle<> h, double seconds) {
   waiting_ = h;
-  world_.loop.wake_at(*this, steady_ns() + static_cast<std::int64_t>(seconds * 1e9));
+  const double bounded = std::min(seconds, kLongestPauseS);
+  world_.loop.wake_at(*this, steady_ns() + static_cast<std::int64_t>(bounded * 1e9));
 }
 
 void User::on_time(std::int64_t at_ns, std::int64_t now_ns) {
@@ -170,6 +172,7 @@ void User::on_open(std::string_view request) {
   if (took < 0) return world_.loop.wake_at(*this, 0);
   if (static_cast<std::size_t>(took) < request.size()) {
     out_ = request.substr(static_cast<std::size_t>(took));
+    send_rest();  // TLS takes a record at a time
   } else {
     sent_all_ns_ = steady_ns();
   }
@@ -177,10 +180,13 @@ void User::on_open(std::string_view request) {
 }
 
 void User::send_rest() {
-  const std::ptrdiff_t took = connection_.send(out_);
-  if (took < 0) return on_closed();
-  out_.erase(0, static_cast<std::size_t>(took));
-  if (out_.empty()) sent_all_ns_ = steady_ns();
+  while (!out_.empty()) {
+    const std::ptrdiff_t took = connection_.send(out_);
+    if (took < 0) return on_closed();
+    if (took == 0) return;
+    out_.erase(0, static_cast<std::size_t>(took));
+  }
+  sent_all_ns_ = steady_ns();
 }
 
 // ---- Answers ---------------------------------------------------------------------------------------------

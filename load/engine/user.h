@@ -124,7 +124,8 @@ class User final : public LoopTarget {
 
   // ---- For whoever owns it ----
 
-  bool busy() const { return !task_.done(); }
+  /// Until its owner has been told that the iteration is over.
+  bool busy() const { return !task_.empty(); }
   /// `due_ns`: when this iteration should have begun.
   void begin_iteration(Task<> task, std::int64_t due_ns, std::int64_t now_ns);
   std::int64_t iteration_due_ns() const { return iteration_due_ns_; }

@@ -14,9 +14,8 @@ class Get final : public Journey {
     SettingsReader settings(context.scenario);
     path_ = settings.text("path", "/");
     think_s_ = settings.seconds("think", 0);
+    settings.path("path", path_);
     settings_ = settings.status();
-    if (settings_ && !path_.starts_with('/'))
-      settings_ = invalid_argument("settings.path: must begin with /");
   }
 
   Status check_settings() const override { return settings_; }

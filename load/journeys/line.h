@@ -18,9 +18,17 @@ struct Place {
   std::string status;
   double position = -1;
   double poll_after_s = 1;
-  double number = 0;          ///< of arrival, where the receipt was asked for
-  std::int64_t heard_ns = 0;  ///< when the last answer came
-  bool counted_in = false;    ///< among those who were told that they are in
+  double number = 0;                ///< of arrival, where the receipt was asked for
+  std::int64_t heard_ns = 0;        ///< when the last answer came
+  bool counted_in = false;          ///< among those who were told that they are in
+  std::uint64_t* in_now = nullptr;  ///< where it is counted
+
+  Place() = default;
+  ~Place() {
+    if (counted_in) --*in_now;  // nobody follows this person any more
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
 };
 
 /// What the journeys through a waiting room have in common: the settings, what an operator sees, and holding
@@ -63,11 +71,12 @@ class LineJourney : public Journey {
 
  private:
   bool hear(Place&, const JsonBody& data, std::int64_t asked_ns, std::int64_t now_ns);
-  void hold_order(const Place&, std::int64_t asked_ns, std::int64_t now_ns);
+  void hold_order(Place&, std::int64_t asked_ns, std::int64_t now_ns);
 
   const std::string admin_token_;
   Recorder* const recorder_;
   std::string concert_;
+  bool new_line_ = true;  // made by this run
   double max_active_ = 0, ready_s_ = 0, active_s_ = 0, re_enter_ = 0, receipts_ = 0;
   double stay_min_s_ = 0, stay_max_s_ = 0;
   Status settings_ = Ok{};
@@ -76,6 +85,9 @@ class LineJourney : public Journey {
   void watch_flow(double came, double gone, std::map<std::string, double>& gauges);
 
   Violations seen_;
+  // Of watch().
+  bool in_order_of_arrival_ = true;  // and not a lottery, say
+  double inherited_ = -1;            // how many were in when it began: who lowers a cap throws nobody out
   // What had come and gone when the line was warm: those who came first have had the time to leave. Of
   // watch().
   std::int64_t watched_since_ns_ = 0;

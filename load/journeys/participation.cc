@@ -21,6 +21,8 @@ enum Steps : std::size_t { kLogin, kParticipate, kPoll };
 enum Errands : std::size_t { kGet, kPut };
 
 constexpr double kPageEvery = 0.2;  // between two looks at what is not final yet
+constexpr int kMaxUnanswered = 20;  // polls in a row
+constexpr int kMaxTries = 5;        // to read what the run is judged by, a second apart
 
 /// Statuses only rise. Negative: none that is known.
 int rank_of(std::string_view status) {
@@ -43,6 +45,7 @@ class Participation final : public Journey {
     poll_ = settings.seconds("poll", 0);
     poll_to_end_ = settings.flag("poll_to_end", true);
     think_s_ = settings.seconds("think", 0);
+    settings.id("event", event_);
     settings_ = settings.status();
     participate_path_ = fmt::format("/events/{}/participations", event_);
     if (recorder_ == nullptr) return;
@@ -84,7 +87,7 @@ class Participation final : public Journey {
       const std::string again = co_await participate(user, token);
       if (!again.empty() && again != id) {
         seen_.broken(invariant::kOneIdPerPerson, fmt::format("{} and {} for one person", id, again));
-      } else {
+      } else if (!again.empty()) {
         seen_.looked(invariant::kOneIdPerPerson);
       }
     }
@@ -160,10 +163,8 @@ class Participation final : public Journey {
       co_await user.pause(kPageEvery);
     }
     co_await list(user, listing);
-    const std::string event_path = "/admin/events/" + event_;
-    const Request get{kGet, event_path, {}, admin_token_};
-    const Reply reply = co_await user.ask(get);
-    listing.capacity = JsonBody(reply.body).number("capacityTotal").value_or(-1);
+    const std::string event = co_await read(user, "/admin/events/" + event_);
+    listing.capacity = JsonBody(event).number("capacityTotal").value_or(-1);
     hold(listing, results);
   }
 
@@ -221,31 +222,37 @@ class Participation final : public Journey {
   /// `number`: of the request in acknowledged_, to which others come while this one waits.
   Task<> follow(User& user, const std::string& token, std::size_t number, std::int64_t began_ns) {
     const std::string id = acknowledged_[number].first, path = "/requests/" + id;
-    int rank = -1;
+    int rank = -1, unanswered = 0;
     while (rank < kFinal) {
       const Request request{kPoll, path, {}, token};
       const Reply reply = co_await user.ask(request);
-      const JsonBody body(reply.body);
-      const std::string_view status = body.text("status");
-      const int now = rank_of(status);
       if (reply.status == 404) {
         seen_.broken(invariant::kNothingLost, fmt::format("{} was acknowledged and answers 404", id));
         co_return;
       }
-      if (reply.ok() && now >= 0) {
-        if (now < rank) {
-          seen_.broken(invariant::kNoStatusBack, fmt::format("{} went back to {}", id, status));
-        } else {
-          seen_.looked(invariant::kNoStatusBack);
-        }
-        rank = std::max(rank, now);
-        acknowledged_[number].second = status;
-      }
+      const bool heard = reply.ok() && hear(number, JsonBody(reply.body).text("status"), rank);
+      unanswered = heard ? 0 : unanswered + 1;
+      if (unanswered > kMaxUnanswered) co_return;  // this person gives up; the list has what became of it
       if (rank == kFinal) break;
       const double told = poll_ > 0 ? poll_ : retry_after_s(reply.head);
       co_await user.pause(told * (0.8 + 0.4 * user.random()));
     }
     recorder_->add(final_wait_, static_cast<double>(user.now_ns() - began_ns) / 1e6);
+  }
+
+  /// Holds a status against the one before. False when it is none.
+  bool hear(std::size_t number, std::string_view status, int& rank) {
+    const int now = rank_of(status);
+    if (now < 0) return false;
+    if (now < rank) {
+      seen_.broken(invariant::kNoStatusBack,
+                   fmt::format("{} went back to {}", acknowledged_[number].first, status));
+    } else {
+      seen_.looked(invariant::kNoStatusBack);
+    }
+    rank = std::max(rank, now);
+    acknowledged_[number].second = status;
+    return true;
   }
 
   static double retry_after_s(std::string_view head) {
@@ -255,15 +262,25 @@ class Participation final : public Journey {
     return std::clamp(seconds, 0.1, 30.0);
   }
 
+  /// The body of a good answer; empty when there was none in kMaxTries.
+  Task<std::string> read(User& user, const std::string& path) {
+    for (int i = 0; i < kMaxTries; ++i) {
+      if (i > 0) co_await user.pause(1);
+      const Request get{kGet, path, {}, admin_token_};
+      const Reply reply = co_await user.ask(get);
+      if (reply.ok()) co_return std::string(reply.body);
+    }
+    co_return std::string{};
+  }
+
   Task<> list(User& user, Listing& listing) {
     std::string cursor;
     do {
       const std::string path = fmt::format("/admin/events/{}/requests?limit=1000{}{}", event_,
                                            cursor.empty() ? "" : "&cursor=", cursor);
-      const Request get{kGet, path, {}, admin_token_};
-      const Reply reply = co_await user.ask(get);
-      if (!reply.ok()) co_return;
-      const JsonBody page(reply.body);
+      const std::string body = co_await read(user, path);
+      if (body.empty()) co_return;
+      const JsonBody page(body);
       page.each("items", [&](const JsonBody::Item& item) { listing.add(item); });
       cursor = page.text("nextCursor");
     } while (!cursor.empty());
@@ -277,13 +294,16 @@ class Participation final : public Journey {
           std::string(invariant::kNothingLost), false, 0, 0,
           "the list of requests could not be read: is the admin token the server's?"};
       results.push_back(unknown);
+      for (InvariantResult& broken : seen_.broken_ones()) results.push_back(std::move(broken));
       return;
     }
     const auto count = [](double n) { return fmt::format("{:.0f}", n); };
     const double eligible = static_cast<double>(all.won + all.full);
     const double wanted = std::min(all.capacity, eligible);
-    if (all.capacity < 0 || static_cast<double>(all.won) != wanted ||
-        (all.open > 0 && all.full > 0 && static_cast<double>(all.won) < wanted)) {
+    if (all.capacity < 0) {
+      results.push_back(
+          {std::string(invariant::kExactlyN), false, 0, 0, "the event's places could not be read"});
+    } else if (static_cast<double>(all.won) != wanted) {
       v.broken(invariant::kExactlyN, fmt::format("{} won, and {} places for {} who asked make {}", all.won,
                                                  count(all.capacity), count(eligible), count(wanted)));
     } else {

@@ -43,6 +43,14 @@ bool Violations::add_encoded(std::string_view text) {
   return in.good();
 }
 
+std::vector<InvariantResult> Violations::broken_ones() const {
+  std::vector<InvariantResult> all;
+  for (const auto& [name, count] : counts_) {
+    if (count.broken > 0) all.push_back(result(name, "seen while the load lasted"));
+  }
+  return all;
+}
+
 InvariantResult Violations::result(std::string_view invariant, std::string_view promise) const {
   InvariantResult result;
   result.name = invariant;

@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "load/measure/results.h"
 
@@ -19,7 +20,9 @@ class Violations {
 
   std::string encode() const;
   bool add_encoded(std::string_view);
-  /// `expected`: what the invariant promises, for people.
+  /// Those that were broken: for a run that cannot be judged otherwise.
+  std::vector<InvariantResult> broken_ones() const;
+  /// `promise`: for people.
   InvariantResult result(std::string_view invariant, std::string_view promise) const;
 
  private:

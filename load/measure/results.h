@@ -66,12 +66,12 @@ struct FaultResult {
 /// How the generator itself did. Whatever is worse than its bound makes a run INVALID.
 struct SelfWatch {
   double cpu_cores = 0;       ///< used on average
-  double busiest_thread = 0;  ///< share of a core, the average of the busiest thread
+  double busiest_thread = 0;  ///< share of a core, in its worst ten seconds
   double lag_p99_ms = 0, lag_max_ms = 0;
   std::uint64_t dropped_iterations = 0;
-  std::uint64_t socket_errors = 0;  ///< our own: no more ports, files or memory
-  std::uint64_t bytes_per_vu = 0;   ///< resident memory that came with the virtual users, over their number;
-                                   ///< 0: they were too few to tell
+  std::uint64_t socket_errors = 0;   ///< our own: no more ports, files or memory
+  std::uint64_t bytes_per_vu = 0;    ///< resident memory that came with the virtual users, over their number;
+                                     ///< 0: they were too few to tell
   std::vector<std::string> grounds;  ///< why it was the bottleneck; empty: it was not
 };
 

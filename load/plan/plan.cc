@@ -118,6 +118,15 @@ std::uint64_t together(const std::vector<Scenario>& scenarios, std::uint64_t (Sc
 
 }  // namespace
 
+std::uint64_t Plan::most_slices() const {
+  std::uint64_t most = UINT64_MAX;
+  for (const Scenario& scenario : scenarios) {
+    if (scenario.open_model() || scenario.executor == Executor::kSharedIterations)
+      most = std::min(most, std::max<std::uint64_t>(1, scenario.most_vus()));
+  }
+  return most;
+}
+
 std::uint64_t Plan::most_vus() const { return together(scenarios, &Scenario::most_vus); }
 std::uint64_t Plan::vus_made_before() const { return together(scenarios, &Scenario::vus_made_before); }
 

@@ -123,6 +123,9 @@ struct Plan {
   std::uint64_t most_vus() const;
   /// Those of them that are made before the start; an open model makes more when it needs them.
   std::uint64_t vus_made_before() const;
+  /// Into how many slices it may be cut: one without a virtual user would leave arrivals and shared
+  /// iterations undone.
+  std::uint64_t most_slices() const;
 };
 
 /// "90s", "1m30s", "500ms", "1h", or a plain number of seconds; as k6 and Go write them.

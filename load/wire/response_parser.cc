@@ -21,7 +21,9 @@ ResponseParser::Outcome ResponseParser::parse_anew(std::string_view in, Answer* 
     layout.status = layout.status * 10 + (head[i] - '0');
   }
   if (layout.status < 200) {  // 100 Continue and the like: what comes behind is the answer
+    if (++informational_ > kMaxInformational) return Outcome::kMalformed;
     const Outcome outcome = parse_anew(in.substr(head.size()), answer);
+    --informational_;
     if (outcome == Outcome::kComplete) answer->size += head.size();
     return outcome;
   }

@@ -26,6 +26,7 @@ struct Answer {
 class ResponseParser {
  public:
   enum class Outcome : std::uint8_t { kComplete, kIncomplete, kMalformed };
+  static constexpr int kMaxInformational = 8;  ///< of 100 to 199 before the answer
   static constexpr std::size_t kMaxHeadBytes = 16 * 1024;
   static constexpr std::size_t kMaxBodyBytes = 64UL * 1024 * 1024;
 
@@ -89,7 +90,8 @@ class ResponseParser {
 
   std::array<Layout, 4> layouts_;
   std::size_t next_layout_ = 0;
-  std::string body_;  // of a chunked answer
+  std::string body_;       // of a chunked answer
+  int informational_ = 0;  // how many answers of 100 to 199 stand before the one that is parsed
 };
 
 }  // namespace spillway::load
