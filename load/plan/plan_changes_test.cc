@@ -153,6 +153,19 @@ TEST(PlanChangesTest, ASettingIsTextAsItWasGiven) {
   EXPECT_EQ(changed(set_to("settings.event", "2026-01-02")).settings.at("event"), "2026-01-02");
   EXPECT_EQ(changed(set_to("settings.event", "'quoted'")).settings.at("event"), "quoted");
   EXPECT_EQ(changed(set_to("settings.event", "콘서트")).settings.at("event"), "콘서트");
+  EXPECT_EQ(changed(set_to("settings.capacity", "500_000")).settings.at("capacity"), "500000");
+  EXPECT_EQ(changed(set_to("settings.event", "a_b")).settings.at("event"), "a_b");
+  EXPECT_EQ(changed(set_to("settings.event", "1_0.10")).settings.at("event"), "1_0.10");
+}
+
+TEST(PlanChangesTest, ATagIsTextAsItWasGiven) {
+  const auto tag = [](std::string_view text) {
+    return changed(set_to("scenarios.open.tags.build", std::string(text))).scenarios[2].tags.at("build");
+  };
+  EXPECT_EQ(tag("1.10"), "1.10");
+  EXPECT_EQ(tag("007"), "007");
+  EXPECT_EQ(tag("1_000"), "1_000");
+  EXPECT_EQ(tag("'quoted'"), "quoted");
 }
 
 TEST(PlanChangesTest, SetOfWhatIsNotThereIsRefused) {
