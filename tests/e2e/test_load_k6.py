@@ -150,9 +150,9 @@ class Summary:
     def __init__(self, path, missed):
         metrics = {metric: {"type": "rate", "contains": "default", "values": {"rate": 1, "passes": 1, "fails": 0},
                             "thresholds": {"rate<1": {"ok": False}}} for metric in missed}
-        path.write_text(json.dumps({"metrics": {"http_reqs": {"type": "counter", "values": {"count": 1, "rate": 1}}, **metrics},
-                                    "root_group": {}, "options": {"summaryTrendStats": []},
-                                    "state": {"testRunDurationMs": 1000}}))
+        requests = {"type": "counter", "values": {"count": 1, "rate": 1}}
+        path.write_text(json.dumps({"metrics": {"http_reqs": requests, **metrics}, "root_group": {},
+                                    "options": {"summaryTrendStats": []}, "state": {"testRunDurationMs": 1000}}))
         self.path = path
 
     def file(self, *_):
