@@ -81,11 +81,12 @@ run_script() {
 }
 
 load_intake() {
+  vus=${vus:-${VUS:-300}} duration=${duration:-${DURATION:-60s}}
   if [[ ! -x $(find_k6) ]]; then
-    offer intake --base-url "$BASE_URL" --vus "${vus:-300}" --duration "${duration:-60s}"
+    offer intake --base-url "$BASE_URL" --vus "$vus" --duration "$duration"
     return 1
   fi
-  VUS=${vus:-300} DURATION=${duration:-60s} run_script g0_spike_participation.js
+  VUS=$vus DURATION=$duration run_script g0_spike_participation.js
 }
 
 # load_line SCRIPT PLAN SCENARIO PEOPLE DURATION: PEOPLE are looked after by one virtual user of k6, and are each one of ours.
@@ -103,7 +104,7 @@ load_line() {
   fi
   # Else the script's own, or what the environment says.
   if [[ -n $vus ]]; then export VUS=$vus MAX_VUS=$vus; fi
-  DURATION=${duration:-$5} run_script "$script"
+  DURATION=${duration:-${DURATION:-$5}} run_script "$script"
 }
 
 if [[ -n $vus && ! $vus =~ ^[1-9][0-9]{0,6}$ ]]; then

@@ -33,11 +33,15 @@ std::vector<std::string> split_path(std::string_view path) {
   }
 }
 
-/// A setting is text, and "1.10" must not become 1.1; but whoever writes quotes means them as TOML.
+/// Settings and tags are text, and "1.10" must not become 1.1; but whoever writes quotes means them as TOML,
+/// and who writes 500_000 a number, as in a plan.
 TomlValue read_value(const std::vector<std::string>& parts, const std::string& text) {
   std::optional<TomlValue> value = parse_toml_value(text);
-  const bool setting = parts.size() > 1 && parts[parts.size() - 2] == "settings";
-  if (value && (!setting || value->as<std::string>())) return std::move(*value);
+  const std::string_view parent = parts.size() > 1 ? std::string_view(parts[parts.size() - 2]) : "";
+  const bool is_text = parent == "settings" || parent == "tags";
+  if (value && (!is_text || value->as<std::string>())) return std::move(*value);
+  if (value && parent == "settings" && value->as<std::int64_t>() && text.find('_') != text.npos)
+    return std::move(*value);
   return TomlValue{text};
 }
 

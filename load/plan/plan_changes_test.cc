@@ -153,6 +153,19 @@ TEST(PlanChangesTest, ASettingIsTextAsItWasGiven) {
   EXPECT_EQ(changed(set_to("settings.event", "2026-01-02")).settings.at("event"), "2026-01-02");
   EXPECT_EQ(changed(set_to("settings.event", "'quoted'")).settings.at("event"), "quoted");
   EXPECT_EQ(changed(set_to("settings.event", "콘서트")).settings.at("event"), "콘서트");
+  EXPECT_EQ(changed(set_to("settings.capacity", "500_000")).settings.at("capacity"), "500000");
+  EXPECT_EQ(changed(set_to("settings.event", "a_b")).settings.at("event"), "a_b");
+  EXPECT_EQ(changed(set_to("settings.event", "1_0.10")).settings.at("event"), "1_0.10");
+}
+
+TEST(PlanChangesTest, ATagIsTextAsItWasGiven) {
+  const auto tag = [](std::string_view text) {
+    return changed(set_to("scenarios.open.tags.build", std::string(text))).scenarios[2].tags.at("build");
+  };
+  EXPECT_EQ(tag("1.10"), "1.10");
+  EXPECT_EQ(tag("007"), "007");
+  EXPECT_EQ(tag("1_000"), "1_000");
+  EXPECT_EQ(tag("'quoted'"), "quoted");
 }
 
 TEST(PlanChangesTest, SetOfWhatIsNotThereIsRefused) {
@@ -290,7 +303,7 @@ TEST(ShippedPlansTest, StagesAreThoseOfTheTable) {
     std::size_t faults;
   };
   for (const Row& row : {Row{"stage-0", 200, 500, 10, 0}, Row{"stage-1", 2'000, 5'000, 20, 0},
-                         Row{"stage-2", 10'000, 20'000, 30, 0}, Row{"stage-3", 50'000, 100'000, 30, 2}}) {
+                         Row{"stage-2", 10'000, 20'000, 30, 0}, Row{"stage-3", 50'000, 100'000, 30, 1}}) {
     for (const char* service : {"-intake", "-waitroom"}) {
       const Result<std::string> text = read_plan(std::string(row.stage) + service);
       ASSERT_TRUE(text);
@@ -302,6 +315,22 @@ TEST(ShippedPlansTest, StagesAreThoseOfTheTable) {
       EXPECT_EQ(plan->faults.size(), row.faults);
     }
   }
+}
+
+TEST(ShippedPlansTest, AFaultOfTheProxyIsOnlyWhereItCanTakeEverybody) {
+  constexpr std::uint64_t kMostConnections = 20'000;  // of load/faults/tcp_proxy
+  std::size_t through_the_proxy = 0;
+  for (const auto& [shipped, text] : shipped_plans()) {
+    const Result<Plan> plan = parse_plan(text);
+    ASSERT_TRUE(plan) << shipped;
+    const bool proxy = std::any_of(plan->faults.begin(), plan->faults.end(),
+                                   [](const Fault& fault) { return !fault.on_process(); });
+    if (!proxy) continue;
+    ++through_the_proxy;
+    EXPECT_LE(plan->most_vus(), kMostConnections) << shipped;
+    EXPECT_EQ(plan->base_urls.size(), 1u) << shipped;
+  }
+  EXPECT_EQ(through_the_proxy, 2u);
 }
 
 TEST(ReadPlanTest, AShippedOneAFileOrAClearError) {

@@ -19,12 +19,14 @@ namespace json = boost::json;
 constexpr std::size_t kMaxSummaryBytes = std::size_t{256} << 20;  // a day's timeline has some 100 MB
 constexpr std::size_t kMaxJsonDepth = 64;                         // k6's groups may be nested
 constexpr std::size_t kMaxMetrics = 10'000;
+constexpr std::size_t kMaxThresholds = 1'000;  // of one metric
 constexpr std::string_view kComparedOfTrends[] = {"avg", "p(90)", "p(95)", "p(99)"};
 
 struct ReadMetric {
   MetricType type = MetricType::kCounter;
   Contains contains = Contains::kDefault;
   std::map<std::string, double> values;
+  std::map<std::string, bool> thresholds;  ///< by expression, whether it held
 };
 
 struct Summary {
@@ -42,6 +44,25 @@ std::optional<T> by_name(std::string_view text, std::initializer_list<T> all) {
 std::string_view text_of(const json::object& object, std::string_view key) {
   const json::value* found = object.if_contains(key);
   return found && found->is_string() ? std::string_view(found->get_string()) : std::string_view{};
+}
+
+/// {"p(95)<200": {"ok": true}}
+Result<std::map<std::string, bool>> read_thresholds(std::string_view name, const json::object& metric) {
+  std::map<std::string, bool> read;
+  const json::value* thresholds = metric.if_contains("thresholds");
+  if (!thresholds) return read;
+  if (!thresholds->is_object())
+    return invalid_argument(fmt::format("metrics.{}.thresholds: is no object", name));
+  if (thresholds->get_object().size() > kMaxThresholds)
+    return invalid_argument(fmt::format("metrics.{}.thresholds: more than {}", name, kMaxThresholds));
+  for (const auto& [expression, value] : thresholds->get_object()) {
+    const json::value* ok = value.is_object() ? value.get_object().if_contains("ok") : nullptr;
+    if (!ok || !ok->is_bool())
+      return invalid_argument(
+          fmt::format("metrics.{}.thresholds.{}.ok: is no bool", name, std::string_view(expression)));
+    read[std::string(expression)] = ok->get_bool();
+  }
+  return read;
 }
 
 Result<ReadMetric> read_metric(std::string_view name, const json::value& value) {
@@ -69,6 +90,9 @@ Result<ReadMetric> read_metric(std::string_view name, const json::value& value) 
       return invalid_argument(fmt::format("metrics.{}.values.{}: is no number", name, std::string_view(key)));
     read.values[std::string(key)] = number.to_number<double>();
   }
+  auto thresholds = read_thresholds(name, *metric);
+  if (!thresholds) return thresholds.error();
+  read.thresholds = std::move(*thresholds);
   return read;
 }
 
@@ -125,12 +149,13 @@ class Comparer {
       const auto other = b_.metrics.find(key);
       const std::string name = key.first + key.second;
       if (other == b_.metrics.end()) {
-        note(name + " is only in A");
+        only_in_a(name, metric);
       } else if (other->second.type != metric.type) {
         note(fmt::format("{} is a {} in A and a {} in B", name, spillway::load::name(metric.type),
                          spillway::load::name(other->second.type)));
       } else {
         compare_metric(key.first, name, metric, other->second);
+        compare_thresholds(name, metric, other->second);
       }
     }
     for (const auto& [key, metric] : b_.metrics) {
@@ -143,6 +168,22 @@ class Comparer {
 
  private:
   void note(std::string text) { result_.notes.push_back(std::move(text)); }
+  void ground(std::string text) { result_.grounds.push_back(std::move(text)); }
+
+  void only_in_a(const std::string& name, const ReadMetric& a) {
+    if (a.thresholds.empty()) return note(name + " is only in A");
+    ground(
+        fmt::format("{} is only in A, which has a threshold on it: {}", name, a.thresholds.begin()->first));
+  }
+
+  /// Whoever set them said what is bad; those that only one file has are another plan's.
+  void compare_thresholds(const std::string& name, const ReadMetric& a, const ReadMetric& b) {
+    for (const auto& [expression, ok] : a.thresholds) {
+      const auto in_b = b.thresholds.find(expression);
+      if (ok && in_b != b.thresholds.end() && !in_b->second)
+        ground(fmt::format("{} missed {}, which A held", name, expression));
+    }
+  }
 
   void compare_metric(std::string_view base, const std::string& name, const ReadMetric& a,
                       const ReadMetric& b) {
@@ -152,8 +193,7 @@ class Comparer {
       ComparedFigure f{name, std::string(figure), a.type, a.contains, in_a->second, in_b->second, false};
       f.worse = is_worse(base, f);
       if (f.worse)
-        result_.grounds.push_back(
-            fmt::format("{} {}: {} after {}", name, figure, figure_text(f, f.b), figure_text(f, f.a)));
+        ground(fmt::format("{} {}: {} after {}", name, figure, figure_text(f, f.b), figure_text(f, f.a)));
       result_.figures.push_back(std::move(f));
     };
     if (a.type == MetricType::kTrend) {
@@ -176,15 +216,13 @@ class Comparer {
   }
 
   void compare_verdicts() {
-    if (a_.verdict.empty() || b_.verdict.empty()) return;
-    const auto bad = [](std::string_view verdict) { return verdict == "FAIL" || verdict == "INVALID"; };
-    const std::string what = fmt::format("verdict: {} after {}", b_.verdict, a_.verdict);
-    if (bad(b_.verdict) && !bad(a_.verdict)) {
-      result_.grounds.push_back(what);
-    } else {
-      note(what);
+    if (a_.verdict == "INVALID") note("A is INVALID: it shows nothing that B could be held against");
+    if (b_.verdict == "INVALID") {
+      ground("verdict: B is INVALID: it shows nothing about the server; repeat it");
+    } else if (!a_.verdict.empty() && !b_.verdict.empty()) {
+      const std::string what = fmt::format("verdict: {} after {}", b_.verdict, a_.verdict);
+      b_.verdict == "FAIL" && a_.verdict != "FAIL" && a_.verdict != "INVALID" ? ground(what) : note(what);
     }
-    if (a_.verdict == "INVALID") note("A is INVALID: its figures are not the server's");
   }
 
   const Summary& a_;

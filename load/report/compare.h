@@ -39,7 +39,10 @@ struct Comparison {
 /// one
 ///   plan: under a closed model slower answers make fewer requests, under an open model the schedule was not
 ///   kept. Where both files name their plan and it is not the same one, this is told and not judged;
-/// - its verdict is INVALID or FAIL and A's is neither. Only ours have one.
+/// - a threshold that held in A was missed in B, or a metric that A has a threshold on is not there;
+/// - its verdict is INVALID, whatever A's is: it shows nothing that could be as good. Or it is FAIL and A's
+/// is
+///   neither FAIL nor INVALID. Only ours have a verdict.
 /// Errors begin with "A: " or "B: " and name the key that is wrong.
 Result<Comparison> compare(std::string_view json_a, std::string_view json_b,
                            double tolerance = kDefaultTolerance);

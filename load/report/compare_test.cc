@@ -15,19 +15,23 @@ struct Measured {
   double p95 = 100, failed = 0.001, checks = 1, rate = 500;
   std::string more = {};  ///< after "metrics"
   std::string metric = "http_req_duration{name:enter}", contains = "time";
+  std::string thresholds = {};  ///< of the metric
 };
 
 /// As k6 writes it, with the keys that are needed.
 std::string k6(const Measured& run) {
   return fmt::format(R"_({{"metrics":{{
-    "{}":{{"type":"trend","contains":"{}","values":{{"avg":1,"p(90)":2,"p(95)":{}}}}},
+    "{}":{{"type":"trend","contains":"{}","values":{{"avg":1,"p(90)":2,"p(95)":{}}}{}}},
     "http_req_failed":{{"type":"rate","contains":"default","values":{{"rate":{},"passes":1,"fails":1}}}},
     "checks":{{"type":"rate","contains":"default","values":{{"rate":{},"passes":1,"fails":1}}}},
     "vus":{{"type":"gauge","contains":"default","values":{{"value":1,"min":1,"max":1}}}},
     "http_reqs":{{"type":"counter","contains":"default","values":{{"count":5000,"rate":{}}}}}}}{}}})_",
-                     run.metric, run.contains, run.p95, run.failed, run.checks, run.rate, run.more);
+                     run.metric, run.contains, run.p95,
+                     run.thresholds.empty() ? "" : R"(,"thresholds":)" + run.thresholds, run.failed,
+                     run.checks, run.rate, run.more);
 }
 
+std::string held(bool ok) { return fmt::format(R"({{"p(95)<105":{{"ok":{}}}}})", ok); }
 std::string ours(std::string_view verdict, std::string_view plan) {
   return fmt::format(R"(,"spillway":{{"verdict":"{}","plan":{{"name":"{}"}}}})", verdict, plan);
 }
@@ -69,6 +73,17 @@ TEST(Compare, Table) {
        true},
       {"verdict", {.more = ours("WARN", "x")}, {.more = ours("FAIL", "x")}, true},
       {"invalid", {.more = ours("PASS", "x")}, {.more = ours("INVALID", "x")}, true},
+      {"invalid after invalid", {.more = ours("INVALID", "x")}, {.more = ours("INVALID", "x")}, true},
+      {"invalid after a fail", {.more = ours("FAIL", "x")}, {.more = ours("INVALID", "x")}, true},
+      {"invalid after one of k6", {}, {.more = ours("INVALID", "x")}, true},
+      {"valid after invalid", {.more = ours("INVALID", "x")}, {.more = ours("PASS", "x")}, false},
+      {"threshold missed", {.thresholds = held(true)}, {.p95 = 106, .thresholds = held(false)}, true},
+      {"threshold missed in both", {.thresholds = held(false)}, {.thresholds = held(false)}, false},
+      {"threshold held now", {.thresholds = held(false)}, {.thresholds = held(true)}, false},
+      {"threshold of A alone", {.thresholds = held(true)}, {}, false},
+      {"threshold of B alone", {}, {.thresholds = held(false)}, false},
+      {"a metric with a threshold is gone", {.thresholds = held(true)}, {.metric = "x"}, true},
+      {"a metric without one is gone", {}, {.metric = "x"}, false},
       {"verdict as bad as it was", {.more = ours("FAIL", "x")}, {.more = ours("FAIL", "x")}, false},
   };
   for (const auto& one : kCases) {
@@ -113,6 +128,19 @@ TEST(Compare, WhatOnlyOneHasIsNoted) {
                                                     "http_req_duration{name:poll} is only in B"}));
 }
 
+TEST(Compare, SaysWhyOfThresholdsAndVerdicts) {
+  EXPECT_EQ(compare(k6({.thresholds = held(true)}), k6({.p95 = 106, .thresholds = held(false)}))->grounds,
+            std::vector<std::string>{"http_req_duration{name:enter} missed p(95)<105, which A held"});
+  EXPECT_EQ(compare(k6({.thresholds = held(true)}), k6({.metric = "x"}))->grounds,
+            std::vector<std::string>{
+                "http_req_duration{name:enter} is only in A, which has a threshold on it: p(95)<105"});
+  const auto invalid = compare(k6({.more = ours("INVALID", "x")}), k6({.more = ours("INVALID", "x")}));
+  EXPECT_EQ(invalid->grounds,
+            std::vector<std::string>{"verdict: B is INVALID: it shows nothing about the server; repeat it"});
+  EXPECT_EQ(invalid->notes,
+            std::vector<std::string>{"A is INVALID: it shows nothing that B could be held against"});
+}
+
 TEST(Compare, ReadsWhatTheGeneratorWrites) {
   const std::string text = summary_json(sample_results());
   const auto found = compare(text, text);
@@ -141,6 +169,10 @@ TEST(Compare, SaysWhatIsWrongWithAFile) {
       {R"({"metrics":{"a":{"type":"x","values":{}}}})", "metrics.a.type: is none of"},
       {R"({"metrics":{"a":{"type":"rate"}}})", "metrics.a.values: is no object"},
       {R"({"metrics":{"a":{"type":"rate","values":{"rate":"1"}}}})", "metrics.a.values.rate: is no number"},
+      {R"({"metrics":{"a":{"type":"rate","values":{},"thresholds":1}}})",
+       "metrics.a.thresholds: is no object"},
+      {R"({"metrics":{"a":{"type":"rate","values":{},"thresholds":{"rate<1":true}}}})",
+       "metrics.a.thresholds.rate<1.ok: is no bool"},
       {std::string(100, '['), "is not JSON: "},
   };
   for (const auto& one : kCases) {

@@ -14,7 +14,8 @@ namespace {
 constexpr std::string_view kExpectedResponse = "expected_response";
 
 StepFigures::Times times(const Sink& sink) {
-  return {sink.quantile(0.5), sink.quantile(0.95), sink.quantile(0.99), sink.quantile(0.999), sink.largest()};
+  return {sink.quantile(0.5),   sink.quantile(0.9),    sink.quantile(0.95), sink.quantile(0.99),
+          sink.quantile(0.999), sink.quantile(0.9999), sink.largest()};
 }
 
 StepFigures figures_of(const Results& results, std::string name, const Tags& having) {
@@ -168,9 +169,14 @@ std::string grouped(std::uint64_t number) {
 }
 
 std::string one_line(std::string_view text) {
-  std::string out(text);
-  std::replace_if(
-      out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    // U+0080 to U+009F, C1: a terminal may take U+009B for the beginning of a sequence.
+    const bool c1 = byte(i) == 0xc2 && byte(i + 1) >= 0x80 && byte(i + 1) <= 0x9f;
+    if (c1) ++i;
+    out += c1 || byte(i) < 0x20 || byte(i) == 0x7f ? ' ' : text[i];
+  }
   return out;
 }
 

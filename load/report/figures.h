@@ -34,7 +34,7 @@ std::vector<SummaryMetric> summary_metrics(const Results&);
 /// The requests of one step (tag "name"), times in ms.
 struct StepFigures {
   struct Times {
-    double p50 = 0, p95 = 0, p99 = 0, p999 = 0, max = 0;
+    double p50 = 0, p90 = 0, p95 = 0, p99 = 0, p999 = 0, p9999 = 0, max = 0;
   };
   std::string name;
   std::uint64_t count = 0, failed = 0;

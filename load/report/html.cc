@@ -111,7 +111,8 @@ class Report {
     fact("Started", moment_text(results_.started_at), false);
     fact("Lasted", length_text(results_.duration_s) + (results_.aborted ? ", ended early" : ""), false);
     for (const auto& [what, value] : results_.environment) {
-      if (what == "target" || what == "machine") fact(what == "target" ? "Target" : "Machine", value, false);
+      if (what == "target" || what == "generator")
+        fact(what == "target" ? "Target" : "Generator", value, false);
     }
     fact("Command", results_.command, true);
     return out + "</dl></header>\n";

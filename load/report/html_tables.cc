@@ -112,9 +112,9 @@ std::string invariants_html(const Results& results) {
 }
 
 std::string steps_html(const Results& results) {
-  const Measurements& measured = results.measured;
   HtmlTable table("Times of each step. Service: from the send. Response: from when the request was due",
                   {{"Step"},
+                   {"Time"},
                    {"Count", Align::kNumber},
                    {"Failed", Align::kNumber},
                    {"p50", Align::kNumber},
@@ -123,33 +123,26 @@ std::string steps_html(const Results& results) {
                    {"p99", Align::kNumber},
                    {"p99.9", Align::kNumber},
                    {"p99.99", Align::kNumber},
-                   {"max", Align::kNumber},
-                   {"Response p95", Align::kNumber},
-                   {"Response p99", Align::kNumber}});
-  const auto add = [&](const std::string& label, const Tags& tags) {
-    const Sink service = measured.select(metric::kHttpReqDuration, tags);
-    const Sink response = measured.select(metric::kHttpReqResponseTime, tags);
-    const Sink failed = measured.select(metric::kHttpReqFailed, tags);
-    const auto time = [](const Sink& sink, double value) {
-      return Cell{sink.samples == 0 ? "-" : ms_text(value)};
+                   {"max", Align::kNumber}});
+  for (const StepFigures& step : step_figures(results)) {
+    const auto add = [&](const char* what, const StepFigures::Times& times, std::uint64_t count) {
+      const double share = count == 0 ? 0 : static_cast<double>(step.failed) / static_cast<double>(count);
+      const auto time = [&](double ms) { return Cell{times.max == 0 ? "-" : ms_text(ms)}; };
+      table.add({{step.name},
+                 {what},
+                 {grouped(count)},
+                 {step.failed > 0 ? grouped(step.failed) + " (" + share_text(share) + ")" : "0"},
+                 time(times.p50),
+                 time(times.p90),
+                 time(times.p95),
+                 time(times.p99),
+                 time(times.p999),
+                 time(times.p9999),
+                 time(times.max)});
     };
-    table.add(
-        {{label},
-         {grouped(service.samples)},
-         {failed.sum > 0 ? short_number_text(failed.sum) + " (" + share_text(failed.rate()) + ")" : "0"},
-         time(service, service.quantile(0.5)),
-         time(service, service.quantile(0.9)),
-         time(service, service.quantile(0.95)),
-         time(service, service.quantile(0.99)),
-         time(service, service.quantile(0.999)),
-         time(service, service.quantile(0.9999)),
-         time(service, service.largest()),
-         time(response, response.quantile(0.95)),
-         time(response, response.quantile(0.99))});
-  };
-  for (const std::string& step : measured.tag_values(metric::kHttpReqDuration, "name"))
-    add(step, {{"name", step}});
-  add("All requests", {});
+    add("service", step.service, step.count);
+    if (step.response.max > 0) add("response", step.response, step.count);
+  }
   return section("steps", "Steps", "", table);
 }
 
@@ -203,7 +196,8 @@ std::string generator_html(const Results& results) {
   table.add({{"Late by, at most"}, {ms_text(self.lag_max_ms)}});
   table.add({{"Dropped iterations"}, {grouped(self.dropped_iterations)}});
   table.add({{"Socket errors of its own"}, {grouped(self.socket_errors)}});
-  if (self.bytes_per_vu > 0) table.add({{"Memory of a virtual user"}, {size_text(self.bytes_per_vu)}});
+  if (self.bytes_per_vu > 0)
+    table.add({{"Memory of a virtual user"}, {bytes_text(static_cast<double>(self.bytes_per_vu))}});
   std::string about;
   if (!self.grounds.empty()) {
     about = "<strong>It was the bottleneck.</strong>";

@@ -103,8 +103,8 @@ Results killed_run() {
       "is final. At 3:20 the server is killed with SIGKILL and started again.";
   results.command = "spillway load run stage-3-target --base-url http://127.0.0.1:8080 --report-dir reports";
   results.environment = {{"target", "http://127.0.0.1:8080"},
-                         {"machine", "2 x Xeon 2.1 GHz, 8 GB, Debian 12"},
-                         {"generator", "spillway 0.1.0, the same machine"},
+                         {"generator", "2 x Xeon 2.1 GHz, 8 GB, Debian 12"},
+                         {"built", "spillway 0.1.0"},
                          {"seed", "42"}};
   results.started_at = Timestamp{1'795'274'456'000'000};
   results.duration_s = 600;
@@ -219,7 +219,7 @@ Results long_run() {
 Results hostile_run(const std::string& text) {
   Results results;
   results.plan = results.title = results.description = results.command = text;
-  results.environment = {{text, text}, {"target", text}, {"machine", text}};
+  results.environment = {{text, text}, {"target", text}, {"generator", text}};
   results.started_at = Timestamp{1};
   results.duration_s = 2;
   measure(results.measured, text, 2, 10, 1);
@@ -347,6 +347,17 @@ TEST(ReportHtml, ShowsTheFigures) {
   EXPECT_NE(html.find("p95 at most 40 ms"), std::string::npos) << "the bound in the chart";
   EXPECT_NE(html.find(">0.94%</td>"), std::string::npos) << "a rate of a threshold is a share";
   EXPECT_NE(html.find("Queue active size"), std::string::npos);
+}
+
+TEST(ReportHtml, SaysWhatTheOtherReportsSay) {
+  Results run = killed_run();
+  run.self.bytes_per_vu = 2300;
+  const std::string html = report_html(run);
+  for (const char* part :
+       {"<dt>Generator</dt><dd>2 x Xeon 2.1 GHz, 8 GB, Debian 12</dd>", ">2.3 kB</td>", ">p99.99</th>",
+        R"(<th scope="row">login</th><td>service</td>)", R"(<th scope="row">login</th><td>response</td>)",
+        R"(<th scope="row">all requests</th><td>response</td>)"})
+    EXPECT_NE(html.find(part), std::string::npos) << part;
 }
 
 TEST(ReportHtml, LeavesOutWhatNobodyReads) {

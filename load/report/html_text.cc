@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace spillway::load {
@@ -77,17 +76,6 @@ std::string length_text(double seconds) {
   if (whole % 60 > 0) text += fmt::format("{} s ", whole % 60);
   text.pop_back();
   return text;
-}
-
-std::string size_text(std::uint64_t bytes) {
-  constexpr std::array<const char*, 5> kUnits{"B", "KB", "MB", "GB", "TB"};
-  auto value = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (value >= 999.5 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
-  }
-  return short_number_text(value) + " " + kUnits[unit];
 }
 
 }  // namespace spillway::load

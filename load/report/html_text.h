@@ -21,6 +21,5 @@ std::string ms_text(double ms);               ///< 0.25 ms, 12.5 ms, 1.25 s
 std::string share_text(double share);         ///< 0.5 -> 50%; what is not nothing never looks like it
 std::string clock_text(double seconds);       ///< 03:20, 1:03:20
 std::string length_text(double seconds);      ///< 4.2 s, 10 min, 1 h 5 min
-std::string size_text(std::uint64_t bytes);   ///< 900 B, 3.4 KB
 
 }  // namespace spillway::load

@@ -99,18 +99,19 @@ void write_key_figures(std::string& out, const Results& r) {
               ""});
   if (vus.samples > 0) row(out, {"most virtual users", number_text(vus.max), ""});
   out +=
-      "\n| step | count | failed | p50 | p95 | p99 | p99.9 | max | response p95 | response p99 |\n"
-      "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+      "\n| step | time | count | failed | p50 | p90 | p95 | p99 | p99.9 | p99.99 | max |\n"
+      "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
   for (const StepFigures& s : step_figures(r)) {
-    const bool measured_response = s.response.max > 0;
-    row(out, {cell(s.name), grouped(s.count), grouped(s.failed), duration_text(s.service.p50),
-              duration_text(s.service.p95), duration_text(s.service.p99), duration_text(s.service.p999),
-              duration_text(s.service.max), measured_response ? duration_text(s.response.p95) : "-",
-              measured_response ? duration_text(s.response.p99) : "-"});
+    const auto times = [&](std::string_view what, const StepFigures::Times& t) {
+      row(out, {cell(s.name), std::string(what), grouped(s.count), grouped(s.failed), duration_text(t.p50),
+                duration_text(t.p90), duration_text(t.p95), duration_text(t.p99), duration_text(t.p999),
+                duration_text(t.p9999), duration_text(t.max)});
+    };
+    times("service", s.service);
+    if (s.response.max > 0) times("response", s.response);
   }
   out +=
-      "\nThe first five are service times, from the send to the end of the answer. A response time begins "
-      "when the "
+      "\nA service time is from the send to the end of the answer. A response time begins when the "
       "request was due by the schedule, so it also holds the wait before the send. Percentiles come from "
       "histograms, exact to 0.1%; k6 interpolates between all values.\n\n";
 }

@@ -14,27 +14,31 @@ void expect_in(const std::string& text, std::initializer_list<std::string_view> 
 
 TEST(Markdown, HasEverythingThatAPersonSigns) {
   const std::string text = summary_markdown(sample_results());
-  expect_in(text, {
-                      "# Baseline \\| on this machine: WARN\n",
-                      "First ground: http\\_reqs{name:none} missed count\\>0: it was 0.\n",
-                      "## Command\n\n```\nspillway load run stage-0\n```\n",
-                      "| started | 2027-01-15T08:00:00.000000Z |\n| length of the run | 1m0s |\n| machine | "
-                      "2 cores, 4 GB |\n",
-                      "| requests | 1,100 | 18.3 |\n| failed requests | 4 (0.36%) |  |\n",
-                      "| enter | 1,000 | 4 | ",
-                      "| login | 100 | 0 | ",
-                      "| 100ms | - | - |\n| all requests | 1,100 | 4 |",
-                      "| `http_req_duration{name:enter}` | `p(95)<2000` | 950ms | yes | core | `p(95)<100` "
-                      "**missed** |\n",
-                      "| `http_reqs{name:none}` | `count>0` | 0 | **no** |  |  |\n",
-                      "| is 404 | 548 | **2** |\n",
-                      "| exactly N winners | yes | 100 | 0 | 100 winners of 100 places |\n",
-                      "| kill -9 the server | 20.0 s | 25.0 s | 1.5 s | 4 | started again after 5 s |\n",
-                      "It was not the bottleneck.\n",
-                      "## Verdict: WARN. Grounds\n\n- http\\_reqs",
-                      "## Action items\n\n- [ ] Find out why",
-                      "Signed: ",
-                  });
+  expect_in(text,
+            {
+                "# Baseline \\| on this machine: WARN\n",
+                "First ground: http\\_reqs{name:none} missed count\\>0: it was 0.\n",
+                "## Command\n\n```\nspillway load run stage-0\n```\n",
+                "| started | 2027-01-15T08:00:00.000000Z |\n| length of the run | 1m0s |\n| generator | "
+                "2 cores, 4 GB |\n",
+                "| requests | 1,100 | 18.3 |\n| failed requests | 4 (0.36%) |  |\n",
+                "| enter | service | 1,000 | 4 | ",
+                "| p99.9 | p99.99 | max |\n",
+                "| 1s | 1s |\n| enter | response | 1,000 | 4 | ",
+                "| login | service | 100 | 0 | 50ms | 90.04ms | 95.02ms | 99.02ms | 100ms | 100ms | 100ms |\n"
+                "| all requests | service | 1,100 | 4 | ",
+                "| memory a virtual user | 2.3 kB |\n",
+                "| `http_req_duration{name:enter}` | `p(95)<2000` | 950ms | yes | core | `p(95)<100` "
+                "**missed** |\n",
+                "| `http_reqs{name:none}` | `count>0` | 0 | **no** |  |  |\n",
+                "| is 404 | 548 | **2** |\n",
+                "| exactly N winners | yes | 100 | 0 | 100 winners of 100 places |\n",
+                "| kill -9 the server | 20.0 s | 25.0 s | 1.5 s | 4 | started again after 5 s |\n",
+                "It was not the bottleneck.\n",
+                "## Verdict: WARN. Grounds\n\n- http\\_reqs",
+                "## Action items\n\n- [ ] Find out why",
+                "Signed: ",
+            });
 }
 
 TEST(Markdown, SaysWhatIsNotThere) {

@@ -59,7 +59,7 @@ inline Results sample_results() {
   r.plan = "stage-0";
   r.title = "Baseline | on this machine";
   r.command = "spillway load run stage-0";
-  r.environment = {{"machine", "2 cores, 4 GB"}, {"target", "http://127.0.0.1:8080"}};
+  r.environment = {{"generator", "2 cores, 4 GB"}, {"target", "http://127.0.0.1:8080"}};
   r.started_at = Timestamp{1'800'000'000 * kSecond};
   r.duration_s = 60;
   for (int second = 1; second <= 60; ++second) {

@@ -102,9 +102,11 @@ void write_texts(JsonWriter& json, std::string_view key, const std::vector<std::
 void write_times(JsonWriter& json, std::string_view key, const StepFigures::Times& t) {
   json.key(key).open_object();
   put(json, "p50", t.p50);
+  put(json, "p90", t.p90);
   put(json, "p95", t.p95);
   put(json, "p99", t.p99);
   put(json, "p99.9", t.p999);
+  put(json, "p99.99", t.p9999);
   put(json, "max", t.max);
   json.close_object();
 }

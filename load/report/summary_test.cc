@@ -75,7 +75,7 @@ TEST(SummaryJson, TheRestIsUnderOneKey) {
   EXPECT_EQ(s.at("exit_code"), 99);
   EXPECT_EQ(s.at("plan").at("name"), "stage-0");
   EXPECT_EQ(s.at("started_at"), "2027-01-15T08:00:00.000000Z");
-  EXPECT_EQ(s.at("environment").at("machine"), "2 cores, 4 GB");
+  EXPECT_EQ(s.at("environment").at("generator"), "2 cores, 4 GB");
   EXPECT_EQ(s.at("thresholds").at(0), json::parse(R"({"metric": "http_req_duration{name:enter}",
     "expression": "p(95)<2000", "ok": true, "value": 950, "warn": "p(95)<100", "warn_ok": false,
     "core": true})"));
@@ -84,6 +84,11 @@ TEST(SummaryJson, TheRestIsUnderOneKey) {
   EXPECT_EQ(s.at("steps").at(0).at("name"), "enter");
   EXPECT_EQ(s.at("steps").at(0).at("failed"), 4);
   EXPECT_EQ(s.at("steps").at(2).at("count"), 1100);
+  const Strings times = {"p50", "p90", "p95", "p99", "p99.9", "p99.99", "max"};
+  for (const auto* what : {"service", "response"})
+    EXPECT_EQ(keys(s.at("steps").at(0).at(what)), times) << what;
+  EXPECT_NEAR(s.at("steps").at(0).at("service").at("p90").to_number<double>(), 900, 1);
+  EXPECT_NEAR(s.at("steps").at(0).at("response").at("p99.99").to_number<double>(), 1001, 1);
   EXPECT_EQ(s.at("timeline").as_array().size(), 60U);
   EXPECT_EQ(s.at("timeline").at(59).at("gauges").at("queue_active_size"), 12.5);
 
@@ -160,6 +165,11 @@ TEST(Figures, AreWrittenAsK6Does) {
   EXPECT_EQ(number_text(100), "100");
   EXPECT_EQ(grouped(1'234'567), "1,234,567");
   EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(one_line("a\r\n\x1b[31m\x7f"), "a   [31m ");
+  EXPECT_EQ(one_line("\xc2\x80[\xc2\x9b"
+                     "31m\xc2\x9f"),
+            " [ 31m ");  // C1
+  EXPECT_EQ(one_line("\xc2\xa0\xc2\xb5s \xc3\x9b 콘서트\xc2"), "\xc2\xa0\xc2\xb5s \xc3\x9b 콘서트\xc2");
   EXPECT_EQ(aggregation_of("p(95) < 200"), "p(95)");
 }
 

@@ -29,6 +29,12 @@ constexpr KnownMetric kKnownMetrics[] = {
     {metric::kChecks, MetricType::kRate, true},
     {metric::kVus, MetricType::kGauge, false},
     {metric::kVusMax, MetricType::kGauge, false},
+    {"http_req_blocked", MetricType::kTrend, false},
+    {"http_req_connecting", MetricType::kTrend, false},
+    {"http_req_tls_handshaking", MetricType::kTrend, false},
+    {"http_req_sending", MetricType::kTrend, false},
+    {"http_req_waiting", MetricType::kTrend, false},
+    {"http_req_receiving", MetricType::kTrend, false},
     {"data_sent", MetricType::kCounter, false},
     {"data_received", MetricType::kCounter, false},
 };
@@ -126,7 +132,7 @@ Result<Bound> parse_bound(std::string_view expression) {
   return bound;
 }
 
-/// Nothing where there is no value to compare: a rate of no samples.
+/// Nothing where there is no value to compare: a rate or a gauge of no samples.
 std::optional<double> left_side(const Bound& bound, MetricType type, const Sink& sink, double duration_s) {
   switch (bound.aggregation) {
     case Aggregation::kCount:
@@ -136,6 +142,7 @@ std::optional<double> left_side(const Bound& bound, MetricType type, const Sink&
       if (sink.samples == 0) return std::nullopt;
       return sink.rate();
     case Aggregation::kValue:
+      if (sink.samples == 0) return std::nullopt;
       return sink.last;
     case Aggregation::kAvg:
       return sink.avg();
@@ -158,6 +165,20 @@ std::optional<MetricType> type_in(const Measurements& measured, std::string_view
 
 Error about(std::string_view metric, std::string_view expression, const Error& e) {
   return invalid_argument(fmt::format("threshold {}: {}: {}", metric, expression, e.message));
+}
+
+/// A scenario's name is all that its series have in this tag.
+Status check_scenario(const Plan& plan, const ParsedThreshold& threshold) {
+  const auto tag = threshold.selector.tags.find("scenario");
+  if (tag == threshold.selector.tags.end()) return Ok{};
+  std::string names;
+  for (const Scenario& scenario : plan.scenarios) {
+    if (scenario.name == tag->second) return Ok{};
+    names += (names.empty() ? "" : ", ") + scenario.name;
+  }
+  return about(
+      threshold.metric, threshold.expression,
+      invalid_argument(fmt::format("the plan has no scenario \"{}\". Known: {}", tag->second, names)));
 }
 
 }  // namespace
@@ -281,6 +302,7 @@ Status check_thresholds(const Plan& plan, const std::vector<Metric>& known) {
   for (const Threshold& threshold : plan.thresholds) {
     const auto parsed = parse_threshold(threshold);
     if (!parsed) return parsed.error();
+    if (const Status there = check_scenario(plan, *parsed); !there) return there;
     if (type_of_known_metric(parsed->selector.metric)) continue;
     const auto found = std::find_if(known.begin(), known.end(),
                                     [&](const Metric& m) { return m.name == parsed->selector.metric; });

@@ -42,10 +42,10 @@ struct ParsedThreshold {
   Bound bound;
   std::optional<Bound> warn_bound;
 
-  /// Without samples as k6: times and numbers are 0, so `p(95)<200` holds and `count>0` does not; a rate of
-  /// nothing has no value, and every threshold on it holds. Other than k6, which refuses such a script: a
-  /// metric that nobody knows, neither the measurements nor this program, misses its threshold, so that a
-  /// slip of the pen is not a pass.
+  /// Without samples as k6: times and counts are 0, so `p(95)<200` holds and `count>0` does not; a rate or a
+  /// gauge of nothing has no value, and every threshold on it holds. Other than k6, which refuses such a
+  /// script: a metric that nobody knows, neither the measurements nor this program, misses its threshold, so
+  /// that a slip of the pen is not a pass.
   ThresholdResult evaluate(const Measurements&, double duration_s) const;
   /// Nothing was measured that it is about.
   bool empty(const Measurements&) const;

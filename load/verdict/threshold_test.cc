@@ -38,6 +38,7 @@ Measurements some() {
   add("queue_wait", MetricType::kTrend, {}, trend({3}));
   m.metric({"winners", MetricType::kCounter});
   m.metric({"let_in", MetricType::kRate});
+  m.metric({"exits_per_entry", MetricType::kGauge});
   return m;
 }
 
@@ -92,6 +93,8 @@ TEST(Threshold, WithoutSamplesAsK6) {
   EXPECT_TRUE(evaluated("checks", "rate==1").ok);
   EXPECT_FALSE(evaluated("winners", "count==3").ok);
   EXPECT_TRUE(evaluated("let_in", "rate==1").ok);
+  EXPECT_TRUE(evaluated("exits_per_entry", "value>=0.95").ok);
+  EXPECT_TRUE(evaluated("vus{scenario:none}", "value>100").ok);
   EXPECT_TRUE(parse_threshold("checks", "rate==1")->empty(some()));
   EXPECT_FALSE(parse_threshold("vus", "value<8")->empty(some()));
 }
@@ -167,6 +170,31 @@ TEST(Threshold, OfAPlan) {
   const Status wrong = check_thresholds(plan, {{"winners", MetricType::kCounter}});
   ASSERT_FALSE(wrong);
   EXPECT_EQ(wrong.error().message.rfind("warn of threshold http_req_duration{name:enter}: p(95): ", 0), 0U);
+}
+
+TEST(Threshold, OnWhatEveryRunMeasures) {
+  Plan plan;
+  for (const auto* part : {"blocked", "connecting", "tls_handshaking", "sending", "waiting", "receiving"})
+    plan.thresholds.push_back({.metric = std::string("http_req_") + part, .expression = "p(95)<200"});
+  for (const auto* data : {"data_sent", "data_received"})
+    plan.thresholds.push_back({.metric = data, .expression = "count>0"});
+  const Status known = check_thresholds(plan, {});
+  EXPECT_TRUE(known) << known.error().message;
+}
+
+TEST(Threshold, OnAScenarioThatIsNotThere) {
+  Plan plan;
+  plan.scenarios.resize(2);
+  plan.scenarios[0].name = "warm";
+  plan.scenarios[1].name = "crowd";
+  plan.thresholds = {{.metric = "http_req_failed{scenario:crowd}", .expression = "rate<1"}};
+  EXPECT_TRUE(check_thresholds(plan, {}));
+  plan.thresholds[0].metric = "http_req_failed{scenario:crowed}";
+  const Status wrong = check_thresholds(plan, {});
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message,
+            "threshold http_req_failed{scenario:crowed}: rate<1: the plan has no scenario \"crowed\". Known: "
+            "warm, crowd");
 }
 
 TEST(Threshold, AbortsWhenItsDelayIsOverAndThereAreSamples) {

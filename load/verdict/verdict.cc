@@ -16,6 +16,7 @@ namespace spillway::load {
 namespace {
 
 constexpr double kMostDropped = 0.001;  // share of the iterations that were due
+constexpr double kMostFailed = 0.1;     // share of the requests, in a plan that says nothing of failures
 constexpr std::size_t kMostSpikesTold = 10;
 
 bool missed(const ThresholdResult& t) { return !t.ok; }
@@ -36,6 +37,8 @@ class Judge {
     look_at_invariants();
     look_at_generator();
     look_at_thresholds();
+    look_at_empty_thresholds();
+    look_at_failures();
     look_at_load();
     look_at_steadiness();
     look_at_faults();
@@ -45,6 +48,10 @@ class Judge {
 
  private:
   Sink measured(std::string_view name) const { return results_.measured.select(name); }
+  std::uint64_t samples_of(const Selector& selector) const {
+    return results_.measured.select(selector.metric, selector.tags).samples;
+  }
+  bool stopped_by_a_threshold() const;
   bool no_requests() const { return requests_ == 0 && timeline_requests_ == 0; }
   void ground(std::string text) { results_.grounds.push_back(std::move(text)); }
   void todo(std::string text) { results_.action_items.push_back(std::move(text)); }
@@ -52,6 +59,8 @@ class Judge {
   void look_at_invariants();
   void look_at_generator();
   void look_at_thresholds();
+  void look_at_empty_thresholds();
+  void look_at_failures();
   void look_at_load();
   void look_at_steadiness();
   void look_at_faults();
@@ -65,7 +74,9 @@ class Judge {
   std::uint64_t requests_ = 0, timeline_requests_ = 0;
   bool violated_ = false, unproven_ = false, bottleneck_ = false, not_applied_ = false, unsettled_ = false;
   std::size_t missed_ = 0, warned_ = 0;
-  bool core_missed_ = false;
+  std::size_t load_missed_ =
+      0;  ///< of those missed_: on dropped_iterations, which is the run's and not the server's
+  bool core_missed_ = false, failing_ = false, stopped_by_a_person_ = false;
   bool excused_errors_ = false;  // by faults
 };
 
@@ -103,6 +114,7 @@ void Judge::look_at_thresholds() {
       ++missed_;
       core_missed_ |= one.core;
       const auto selector = parse_selector(one.metric);
+      if (selector && selector->metric == metric::kDroppedIterations) ++load_missed_;
       const bool known =
           selector && (type_of_known_metric(selector->metric) || results_.measured.find(selector->metric));
       if (!known) {
@@ -120,14 +132,50 @@ void Judge::look_at_thresholds() {
       todo(fmt::format("Watch {}: it is past its warn bound {}.", one.metric, one.warn));
     }
   }
+}
+
+/// What holds because nothing was measured. Of what matters most that is no pass: a slip in a tag's value
+/// looks like this.
+void Judge::look_at_empty_thresholds() {
   for (const ThresholdResult& one : results_.thresholds) {
     const auto selector = parse_selector(one.metric);
-    if (one.ok && selector && !no_requests() &&
-        results_.measured.select(selector->metric, selector->tags).samples == 0 &&
-        selector->metric != metric::kDroppedIterations)
-      todo(fmt::format("See whether {} is what you mean: it holds {} without any samples.", one.metric,
-                       one.expression));
+    if (!one.ok || !selector || no_requests() || samples_of(*selector) > 0 ||
+        selector->metric == metric::kDroppedIterations)
+      continue;
+    if (one.core && !selector->tags.empty()) {
+      unproven_ = true;
+      ground(fmt::format("{}: {}: nothing was measured that this threshold is about", one.metric,
+                         one.expression));
+    }
+    todo(fmt::format("See whether {} is what you mean: it holds {} without any samples.", one.metric,
+                     one.expression));
   }
+}
+
+void Judge::look_at_failures() {
+  const double share = measured(metric::kHttpReqFailed).rate();
+  const auto about_failures = [&](const ThresholdResult& one) {
+    const auto selector = parse_selector(one.metric);
+    return selector && selector->metric == metric::kHttpReqFailed && samples_of(*selector) > 0;
+  };
+  failing_ = share > kMostFailed &&
+             std::none_of(results_.thresholds.begin(), results_.thresholds.end(), about_failures);
+  if (!failing_) return;
+  ground(fmt::format("{:.2f}% of all requests failed, and no threshold of the plan is about failures",
+                     100 * share));
+  todo("Find out why so many requests failed, and give the plan a threshold on http_req_failed.");
+}
+
+bool Judge::stopped_by_a_threshold() const {
+  return std::any_of(plan_.thresholds.begin(), plan_.thresholds.end(), [&](const Threshold& planned) {
+    if (!planned.abort_on_fail) return false;
+    const auto parsed = parse_threshold(planned);
+    return parsed && std::any_of(results_.thresholds.begin(), results_.thresholds.end(),
+                                 [&](const ThresholdResult& one) {
+                                   return missed(one) && one.metric == parsed->metric &&
+                                          one.expression == parsed->expression;
+                                 });
+  });
 }
 
 void Judge::look_at_load() {
@@ -148,10 +196,8 @@ void Judge::look_at_load() {
   }
   if (!results_.aborted) return;
   ground(fmt::format("the run was stopped before its end, after {:.0f} s", results_.duration_s));
-  if (missed_ == 0) {
-    not_applied_ = true;
-    todo("Let it run to its end: a part of the plan is not the plan.");
-  }
+  stopped_by_a_person_ = !stopped_by_a_threshold();
+  if (stopped_by_a_person_) todo("Let it run to its end: a part of the plan is not the plan.");
 }
 
 void Judge::tell_disturbances(const std::vector<Disturbance>& found, bool spikes) {
@@ -173,7 +219,8 @@ void Judge::tell_disturbances(const std::vector<Disturbance>& found, bool spikes
                                   ? fmt::format("from {:.0f} s to {:.0f} s", one.first_end_s, one.last_end_s)
                                   : fmt::format("at {:.0f} s", one.first_end_s);
     ground(fmt::format(
-        "{} {}{}", what, where,
+        "{} {}{}{}", what, where,
+        spikes && one.generator_late ? ", and the generator was late then itself" : "",
         one.within ? fmt::format(", within the fault \"{}\", which does not count", one.within->name) : ""));
   }
   if (found.size() > kMostSpikesTold)
@@ -224,7 +271,8 @@ void Judge::tell_what_holds() {
                ? "the threshold holds"
                : fmt::format("all {} thresholds hold", results_.thresholds.size()));
   }
-  if (!results_.invariants.empty() && !violated_ && !unproven_) {
+  const bool any_unproven = std::any_of(results_.invariants.begin(), results_.invariants.end(), unproven);
+  if (!results_.invariants.empty() && !violated_ && !any_unproven) {
     ground(results_.invariants.size() == 1
                ? "the invariant holds"
                : fmt::format("all {} invariants hold", results_.invariants.size()));
@@ -240,10 +288,12 @@ void Judge::decide() {
     results_.verdict = Verdict::kFail;
   } else if (no_requests() || bottleneck_) {
     results_.verdict = Verdict::kInvalid;
-  } else if (core_missed_ || missed_ > 1) {
+  } else if (core_missed_ || failing_) {
     results_.verdict = Verdict::kFail;
-  } else if (missed_ == 0 && (not_applied_ || unproven_)) {
+  } else if (stopped_by_a_person_ || (missed_ == load_missed_ && (not_applied_ || unproven_))) {
     results_.verdict = Verdict::kInvalid;
+  } else if (missed_ > 1) {
+    results_.verdict = Verdict::kFail;
   } else {
     results_.verdict = missed_ + warned_ > 0 || unsettled_ ? Verdict::kWarn : Verdict::kPass;
   }

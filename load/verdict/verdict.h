@@ -8,9 +8,12 @@ namespace spillway::load {
 // The verdict, by the first of these that applies:
 //   FAIL     an invariant was violated
 //   INVALID  no request was made; or the generator was the bottleneck (SelfWatch::grounds)
-//   FAIL     a core threshold was missed (failures, checks, a latency of requests or iterations), or several
-//   INVALID  all thresholds hold, but the load was not applied: more than 0.1% of the iterations were
-//            dropped, or the run was stopped before its end; or an invariant had nothing to look at
+//   FAIL     a core threshold was missed (failures, checks, a latency of requests or iterations); or more
+//            than a tenth of the requests failed and no threshold is about failures
+//   INVALID  a person stopped the run before its end; or all thresholds hold (those on dropped_iterations do
+//            not count), but the load was not applied: more than 0.1% of the iterations were dropped; or an
+//            invariant, or a core threshold on a submetric, had nothing to look at
+//   FAIL     several thresholds were missed
 //   WARN     one threshold was missed, or a warn bound; or spikes, or errors that are not steady
 //   PASS
 // INVALID is about the run and not about the server: repeat it.
@@ -19,9 +22,10 @@ namespace spillway::load {
 /// unless the caller did.
 ///
 /// A spike: ten-second windows whose p95 of http_req_duration is more than 3 times the run's and 5 ms above
-/// it; windows that touch are one spike, told by where the first of them ends. Errors are steady when no ten
-/// seconds had a share of failed requests of more than 1% and more than 3 times the run's. What of this lies
-/// between a fault's beginning and ten seconds after its recovery is told in the grounds and does not count.
+/// it; windows that touch, and that the same fault or none explains, are one spike, told by where the first
+/// of them ends. Errors are steady when no ten seconds had a share of failed requests of more than 1% and
+/// more than 3 times the run's. What of this lies between a fault's beginning and ten seconds after its
+/// recovery is told in the grounds and does not count.
 void judge(const Plan&, Results&);
 
 inline constexpr int kExitPass = 0;

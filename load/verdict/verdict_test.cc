@@ -50,6 +50,7 @@ void miss(Results& r, bool core) {
 void drop(Results& r, double iterations) {
   put(r, metric::kDroppedIterations, MetricType::kCounter, iterations, 1);
 }
+void miss_dropped(Results& r) { r.thresholds.push_back({"dropped_iterations", "count<=0", false, 600}); }
 /// A bad second shows in the ten windows that hold it.
 void slow_at(Results& r, int second, double p95 = 31) {
   for (int end = second; end < std::min(second + 10, 61); ++end)
@@ -151,11 +152,90 @@ TEST(Verdict, OfInvariantsTheGeneratorAndTheLoad) {
        "not applied"},
       {"dropped and core missed", [](Results& r) { drop(r, 600), miss(r, true); }, Verdict::kFail, 99,
        "not applied"},
+      {"dropped and several missed", [](Results& r) { drop(r, 600), miss(r, false), miss(r, false); },
+       Verdict::kFail, 99, "not applied"},
+      {"dropped, and a threshold says so too", [](Results& r) { drop(r, 600), miss_dropped(r); },
+       Verdict::kInvalid, 99, "not applied"},
+      {"dropped, a threshold says so too, and one missed",
+       [](Results& r) { drop(r, 600), miss_dropped(r), miss(r, false); }, Verdict::kFail, 99, "not applied"},
+      {"few dropped, and a threshold that allows none", [](Results& r) { drop(r, 1), miss_dropped(r); },
+       Verdict::kWarn, 99, "dropped_iterations missed count<=0"},
       {"aborted by a person", [](Results& r) { r.aborted = true; }, Verdict::kInvalid, 105,
        "stopped before its end, after 60 s"},
-      {"aborted by a threshold", [](Results& r) { r.aborted = true, miss(r, true); }, Verdict::kFail, 99,
+      {"aborted by a person, one missed", [](Results& r) { r.aborted = true, miss(r, false); },
+       Verdict::kInvalid, 99, "stopped"},
+      {"aborted by a person, several missed",
+       [](Results& r) { r.aborted = true, miss(r, false), miss(r, false); }, Verdict::kInvalid, 99,
        "stopped"},
+      {"aborted by a person, core missed", [](Results& r) { r.aborted = true, miss(r, true); },
+       Verdict::kFail, 99, "stopped"},
   });
+}
+
+TEST(Verdict, OfARunThatAThresholdStopped) {
+  Plan plan;
+  plan.thresholds = {{.metric = " winners ", .expression = "count>1", .abort_on_fail = true}};
+  Results r = good();
+  r.aborted = true;
+  miss(r, false);
+  judge(plan, r);
+  EXPECT_EQ(name(r.verdict), "WARN");
+  plan.thresholds[0].abort_on_fail = false;  // then it was a person
+  judge(plan, r);
+  EXPECT_EQ(name(r.verdict), "INVALID");
+}
+
+TEST(Verdict, OfFailuresThatNoThresholdIsAbout) {
+  const char* ground = "of all requests failed, and no threshold of the plan is about failures";
+  const auto fail = [](Results& r, double more) {
+    put(r, metric::kHttpReqFailed, MetricType::kRate, more, static_cast<std::uint64_t>(more));
+  };
+  const auto about_failures = [](Results& r, const char* metric) {
+    r.thresholds.push_back({metric, "rate<0.5", true, 0.2});
+  };
+  expect_all({
+      {"a tenth", [&](Results& r) { fail(r, 6'600); }, Verdict::kPass, 0, "10.00% of all requests"},
+      {"more than a tenth", [&](Results& r) { fail(r, 6'601); }, Verdict::kFail, 99, ground},
+      {"a threshold", [&](Results& r) { fail(r, 9'000), about_failures(r, "http_req_failed"); },
+       Verdict::kPass, 0, "all 3 thresholds hold"},
+      {"a threshold on a part",
+       [&](Results& r) {
+         fail(r, 9'000), about_failures(r, "http_req_failed{name:enter}");
+         Sink part;
+         part.samples = 1;
+         r.measured.add(r.measured.metric({"http_req_failed", MetricType::kRate}), {{"name", "enter"}}, part);
+       },
+       Verdict::kPass, 0, "all 3 thresholds hold"},
+      {"a threshold on nothing",
+       [&](Results& r) { fail(r, 9'000), about_failures(r, "http_req_failed{name:slip}"); }, Verdict::kFail,
+       99, ground},
+      {"the generator was the bottleneck", [&](Results& r) { fail(r, 9'000), r.self.grounds = {"CPU"}; },
+       Verdict::kInvalid, 98, ground},
+  });
+}
+
+TEST(Verdict, OfThresholdsThatNothingWasMeasuredFor) {
+  const auto empty = [](Results& r, const char* metric, bool core) {
+    r.thresholds.push_back({metric, "p(95)<9", true, 0});
+    r.thresholds.back().core = core;
+  };
+  const char* ground =
+      "http_req_duration{name:slip}: p(95)<9: nothing was measured that this threshold is about";
+  expect_all({
+      {"core", [&](Results& r) { empty(r, "http_req_duration{name:slip}", true); }, Verdict::kInvalid, 98,
+       ground},
+      {"core, and one missed",
+       [&](Results& r) { empty(r, "http_req_duration{name:slip}", true), miss(r, false); }, Verdict::kWarn,
+       99, ground},
+      {"core, and a core one missed",
+       [&](Results& r) { empty(r, "http_req_duration{name:slip}", true), miss(r, true); }, Verdict::kFail, 99,
+       ground},
+  });
+  Results r = good();
+  empty(r, "queue_wait{name:slip}", false);
+  judge(Plan{}, r);
+  EXPECT_EQ(name(r.verdict), "PASS");
+  EXPECT_TRUE(tells(r.action_items, "See whether queue_wait{name:slip} is what you mean"));
 }
 
 TEST(Verdict, WindowsThatTouchAreOneSpike) {
@@ -197,6 +277,30 @@ TEST(Verdict, WhatIsPartlyBesideAFaultCounts) {
   }
 }
 
+TEST(Verdict, AFaultExcusesItsOwnWindowsWhateverTouchesThem) {
+  Results r = good();
+  r.faults = {fault(3)};  // explains what ends from 20 s to 38.5 s
+  slow_at(r, 20, 900), slow_at(r, 28, 900), slow_at(r, 36, 500);
+  judge(Plan{}, r);
+  EXPECT_EQ(name(r.verdict), "WARN");
+  EXPECT_EQ(r.spikes_at_s, (std::vector<double>{20, 39}));
+  EXPECT_TRUE(tells(r.grounds, "900.00 ms from 20 s to 38 s, within the fault"));
+  EXPECT_TRUE(tells(r.grounds, "500.00 ms from 39 s to 45 s"));
+}
+
+TEST(Verdict, ASpikeOfALateGeneratorIsToldAsOneAndCounts) {
+  Results r = good();
+  slow_at(r, 30);
+  r.timeline[18].lag_p99_ms = 60;  // before the first window, which begins at 20 s
+  r.timeline[29].lag_p99_ms = 50;
+  judge(Plan{}, r);
+  EXPECT_FALSE(tells(r.grounds, "the generator was late then itself")) << testing::PrintToString(r.grounds);
+  r.timeline[29].lag_p99_ms = 51;
+  judge(Plan{}, r);
+  EXPECT_TRUE(tells(r.grounds, "from 30 s to 39 s, and the generator was late then itself"));
+  EXPECT_EQ(name(r.verdict), "WARN");
+}
+
 TEST(Verdict, AFaultWithoutRecoveryExplainsNothingAfterIt) {
   Results r = good();
   r.faults = {fault(-1)};
@@ -205,6 +309,7 @@ TEST(Verdict, AFaultWithoutRecoveryExplainsNothingAfterIt) {
   EXPECT_EQ(name(r.verdict), "WARN");
   EXPECT_FALSE(r.errors_steady);
   EXPECT_TRUE(tells(r.grounds, "no recovery within the run from the fault \"kill -9 the server\""));
+  EXPECT_TRUE(tells(r.grounds, "from 20 s to 35 s, within the fault"));
   EXPECT_TRUE(tells(r.action_items, "did not recover"));
 }
 

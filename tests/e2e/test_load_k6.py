@@ -145,6 +145,31 @@ def shown_by_k6s_script(run, tmp_path):
     return out["stdout"], markdown
 
 
+class Summary:
+    """A run of k6's of which nothing is left but what its thresholds came to."""
+
+    def __init__(self, path, missed):
+        metrics = {metric: {"type": "rate", "contains": "default", "values": {"rate": 1, "passes": 1, "fails": 0},
+                            "thresholds": {"rate<1": {"ok": False}}} for metric in missed}
+        requests = {"type": "counter", "values": {"count": 1, "rate": 1}}
+        path.write_text(json.dumps({"metrics": {"http_reqs": requests, **metrics}, "root_group": {},
+                                    "options": {"summaryTrendStats": []}, "state": {"testRunDurationMs": 1000}}))
+        self.path = path
+
+    def file(self, *_):
+        return self.path
+
+
+@pytest.mark.parametrize("missed, verdict", [
+    ([], "PASS"), (["queue_exit_per_entry"], "WARN"), (["queue_exit_per_entry", "iterations"], "FAIL"),
+    (["http_req_failed{name:enter}"], "FAIL"), (["http_req_duration{name:enter}"], "FAIL"),
+    (["http_req_response_time"], "FAIL"), (["checks"], "FAIL"), (["checks_of_mine"], "WARN"),
+    (["queue_position_up"], "FAIL"), (["queue_token_changed"], "FAIL"), (["queue_active_over_cap"], "FAIL")])
+def test_what_is_core_to_k6s_script(missed, verdict, tmp_path):
+    _, markdown = shown_by_k6s_script(Summary(tmp_path / "data.json", missed), tmp_path)
+    assert markdown.startswith(f"# Ours: {verdict}\n")
+
+
 def ms(value):
     return f"{value:.2f}ms" if 1 <= value < 1000 else f"{value * 1000:.0f}µs"
 

@@ -76,6 +76,15 @@ class Make(unittest.TestCase):
                 self.assertEqual(("http://127.0.0.1:8080", vus, duration),
                                  (told["BASE_URL"], told.get("VUS"), told["DURATION"]))
 
+    def test_a_script_s_own_settings_come_from_the_environment(self):
+        for target in ("load-intake", "load-waitroom-entry", "load-waitroom-circulation"):
+            for words, duration in (((), "7s"), (("K6_DURATION=5s",), "5s")):
+                with self.subTest(target=target, words=words):
+                    done = self.make(target, *words, f"REPORT_DIR={self.reports}", SPILLWAY_ADMIN_TOKEN="secret",
+                                     DURATION="7s")
+                    self.assertEqual(0, done.returncode, done.stderr)
+                    self.assertEqual(duration, self.noted()[1]["DURATION"])
+
     def test_the_line_gets_the_secret_and_no_list_of_processes_shows_it(self):
         for target in ("load-waitroom-entry", "load-waitroom-circulation"):
             with self.subTest(target=target):
