@@ -19,10 +19,14 @@ def no_server_stays(tmp_path):
         os.kill(pid, signal.SIGKILL)
 
 
+# Faults make failures: a plan with them says how many it bears, else a tenth is too many.
+BEARS_HALF = {"http_req_failed": ["rate<0.5"]}
+
+
 def people(seconds, faults, rate=40, **more):
     return plan_of("participation", arrivals(rate, seconds, 1000),
                    {"capacity": 50, "participation_repeat": 0.3, "poll": "200ms", "event": "on-sale"}, faults=faults,
-                   **more)
+                   thresholds=BEARS_HALF, **more)
 
 
 def seconds_within(run, fault):
@@ -71,7 +75,8 @@ def test_a_restart_and_the_time_to_recover(tmp_path):
     """Of a server whose every answer takes 0.3 s: beside that it does not matter how busy the machine is."""
     (tmp_path / "slow.py").write_text(SLOW_SERVER)
     port = free_port()
-    plan = plan_of("get", arrivals(30, "8s", 90), faults=[{"kind": "restart", "at": 2, "for": 1}], invariants=[])
+    plan = plan_of("get", arrivals(30, "8s", 90), faults=[{"kind": "restart", "at": 2, "for": 1}], invariants=[],
+                   thresholds=BEARS_HALF)
     run = Run(tmp_path, plan, "--server-command", f"{sys.executable} {tmp_path}/slow.py {port}",
               url=f"http://127.0.0.1:{port}").expect(0)
     (fault,) = run.ours["faults"]
@@ -95,8 +100,8 @@ class Thinking(Listener):
 
 def test_a_slow_and_a_cut_network(tmp_path):
     faults = [{"kind": "latency", "at": 2, "for": 2.2, "latency_ms": 300}, {"kind": "down", "at": 8, "for": 2}]
-    plan = plan_of("queue-entry", arrivals(40, "14s", 100), {"re_enter": 0, "check_receipts": 0, "max_active": 0},
-                   faults=faults, invariants=[])
+    plan = plan_of("queue-entry", arrivals(40, "14s", 400), {"re_enter": 0, "check_receipts": 0, "max_active": 0},
+                   faults=faults, invariants=[], thresholds=BEARS_HALF)
     with Thinking() as server:
         run = Run(tmp_path, plan, url=server.url).expect(0)
     slow, down = run.ours["faults"]
