@@ -18,6 +18,7 @@
 #include "intake/machine.h"
 #include "journal/engine.h"
 #include "journal/file_system.h"
+#include "load/wire/clock.h"
 #include "load/wire/process_probe.h"
 
 namespace spillway::bench {

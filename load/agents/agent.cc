@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -37,14 +37,14 @@ Error unexpected() { return {ErrorCode::kMalformedRequest, "it sent what was not
 
 Agent::Session::Session(Fd fd, const SocketAddress& from)
     : socket(std::move(fd), kMaxFirstFrameBytes),
-      peer(address_text(from)),
+      peer(from.text()),
       nonce(new_nonce()),
       until_ns(steady_ns() + kHandshakeTimeoutNs) {}
 
 Result<std::unique_ptr<Agent>> Agent::make(const AgentOptions& options, std::string secret) {
-  const auto address = parse_host_port("--listen", options.listen);
+  const auto address = resolve_host_port("--listen", options.listen);
   if (!address) return address.error();
-  if (secret.empty() && !is_loopback(*address)) {
+  if (secret.empty() && !address->is_loopback()) {
     return invalid_argument(fmt::format(
         "--listen {}: whoever reaches an agent can aim it at anybody; without {} it listens on loopback only",
         options.listen, kAgentSecretVariable));
@@ -62,7 +62,7 @@ Result<std::unique_ptr<Agent>> Agent::make(const AgentOptions& options, std::str
       ::listen(fd, kBacklog) != 0 ||
       ::getsockname(fd, reinterpret_cast<sockaddr*>(&bound.storage), &bound.size) != 0)
     return system_error("--listen " + options.listen, errno);
-  agent->address_ = address_text(bound);
+  agent->address_ = bound.text();
   return agent;
 }
 

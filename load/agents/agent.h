@@ -78,7 +78,4 @@ class Agent {
   std::int64_t accept_again_ns_ = 0;
 };
 
-/// `spillway load agent`: says where it listens, and runs until SIGTERM or SIGINT. Returns the exit code.
-int agent_command(const AgentOptions&);
-
 }  // namespace spillway::load

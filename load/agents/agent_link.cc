@@ -7,13 +7,13 @@
 #include <cstring>
 #include <utility>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 
 Result<std::unique_ptr<AgentLink>> AgentLink::connect(const std::string& name, const std::string& secret) {
-  const auto address = parse_host_port("--agents", name);
-  if (address && secret.empty() && !is_loopback(*address)) {
+  const auto address = resolve_host_port("--agents", name);
+  if (address && secret.empty() && !address->is_loopback()) {
     return invalid_argument(fmt::format("--agents {}: without {} only agents on this machine are trusted",
                                         name, kAgentSecretVariable));
   }

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,13 +9,12 @@
 #include <utility>
 
 #include "load/engine/run.h"
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
 
 constexpr std::size_t kSendAheadBytes = 1 << 20;
-constexpr std::uint64_t kFilesOfOurOwn = 64;
 constexpr std::size_t kMaxSecondsBehind = 120;  // of each slice, that were not sent yet
 
 /// OpenSSL reads certificates from files alone: one in memory, without a name.
@@ -33,27 +31,15 @@ Result<std::shared_ptr<TlsSettings>> tls_of(const PlanOrder& order) {
   return TlsSettings::make(fmt::format("/proc/self/fd/{}", file.get()), order.verify);
 }
 
-/// A connection is a file. Errors: storage_full.
-Status check_files(const PlanOrder& order, const Plan& plan) {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-  const std::uint64_t users = plan.most_vus() * order.count / order.slices + 1;
-  if (users + kFilesOfOurOwn <= files.rlim_max) return Ok{};
-  return Error{
-      ErrorCode::kStorageFull,
-      fmt::format("its part is {} virtual users, and its system allows {} open files: see ulimit -Hn", users,
-                  files.rlim_max)};
-}
-
 }  // namespace
 
 Result<std::unique_ptr<AgentRun>> AgentRun::prepare(const PlanOrder& order, int wake) {
   auto plan = parse_plan(order.plan);
   if (!plan) return plan.error();
   if (Status good = check_plan(*plan); !good) return good.error();
-  if (Status enough = check_files(order, *plan); !enough) return enough.error();
+  const std::uint64_t users = plan->vus_made_before() * order.count / order.slices + 1;
+  if (Status enough = want_open_files(users, fmt::format("its part of {} virtual users", users)); !enough)
+    return enough.error();
   std::unique_ptr<AgentRun> run(new AgentRun(order, std::move(*plan), wake));
   for (const std::string& url : run->plan_.base_urls) {
     auto target = resolve_target(url);

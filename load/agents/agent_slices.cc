@@ -15,7 +15,7 @@
 
 #include "base/thread.h"
 #include "load/agents/agent_link.h"
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {

@@ -1,13 +1,9 @@
 #include "load/agents/frame_socket.h"
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <cerrno>
-#include <charconv>
-#include <cstring>
 #include <utility>
 
 namespace spillway::load {
@@ -44,42 +40,6 @@ Status FrameSocket::receive() {
   if (came == 0) ended_ = true;
   if (came > 0) reader_.add({buffer.data(), static_cast<std::size_t>(came)});
   return Ok{};
-}
-
-Result<SocketAddress> parse_host_port(const std::string& what, std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  std::string_view host = text.substr(0, colon);
-  const bool in_brackets = host.starts_with('[') && host.ends_with(']');
-  if (in_brackets) host = host.substr(1, host.size() - 2);
-  std::uint16_t port = 0;
-  bool good =
-      colon != std::string_view::npos && !host.empty() && (in_brackets || host.find(':') == host.npos);
-  if (good) {
-    const std::string_view digits = text.substr(colon + 1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-    good = error == std::errc{} && end == digits.data() + digits.size();
-  }
-  if (!good) return invalid_argument(fmt::format("{} {}: must be HOST:PORT", what, text));
-  auto address = resolve(std::string(host), port);
-  if (!address) return invalid_argument(fmt::format("{} {}: {}", what, text, address.error().message));
-  return address;
-}
-
-std::string address_text(const SocketAddress& address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.family() == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address.storage);
-    ::inet_ntop(AF_INET6, &v6.sin6_addr, text, sizeof text);
-    return fmt::format("[{}]:{}", text, address.port());
-  }
-  const auto& v4 = reinterpret_cast<const sockaddr_in&>(address.storage);
-  ::inet_ntop(AF_INET, &v4.sin_addr, text, sizeof text);
-  return fmt::format("{}:{}", text, address.port());
-}
-
-bool is_loopback(const SocketAddress& address) {
-  if (address.family() != AF_INET6) return address.loopback();
-  return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr);
 }
 
 }  // namespace spillway::load

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "load/agents/protocol.h"
-#include "load/faults/socket.h"
+#include "load/wire/socket.h"
 
 namespace spillway::load {
 
@@ -44,11 +44,5 @@ class FrameSocket {
   std::size_t sent_ = 0;  // of out_
   bool ended_ = false;
 };
-
-/// "HOST:PORT", "[ADDRESS]:PORT". `what`: names it in errors, which are invalid_argument.
-Result<SocketAddress> parse_host_port(const std::string& what, std::string_view text);
-/// "127.0.0.1:7001", "[::1]:7001".
-std::string address_text(const SocketAddress&);
-bool is_loopback(const SocketAddress&);
 
 }  // namespace spillway::load

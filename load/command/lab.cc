@@ -1,12 +1,9 @@
 #include "load/command/lab.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <utility>
 
 #include "base/limits.h"
@@ -19,7 +16,6 @@
 namespace spillway::load {
 namespace {
 
-constexpr std::uint64_t kFilesOfOurOwn = 64;
 constexpr char kAdminToken[] = "SPILLWAY_ADMIN_TOKEN";
 
 /// The plan's faults, as the run sees them.
@@ -46,40 +42,6 @@ class ConductedFaults final : public FaultSource {
   Conductor conductor_;
 };
 
-std::string host_of(const Target& target) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (target.address.ss_family == AF_INET) {
-    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(target.address).sin_addr, text, sizeof text);
-  } else {
-    ::inet_ntop(AF_INET6, &reinterpret_cast<const sockaddr_in6&>(target.address).sin6_addr, text,
-                sizeof text);
-  }
-  return text;
-}
-
-/// Both families have it at the same place.
-std::uint16_t port_of(const Target& target) {
-  return ntohs(reinterpret_cast<const sockaddr_in&>(target.address).sin_port);
-}
-
-/// A connection is a file, and behind a proxy three. Takes all that the system gives. Errors: storage_full,
-/// when that is less than the run wants.
-Status check_files(const Plan& plan, bool through_proxy, bool by_agents) {
-  rlimit files{};
-  ::getrlimit(RLIMIT_NOFILE, &files);
-  files.rlim_cur = files.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &files);
-  const std::uint64_t each = (by_agents ? 0 : 1) + (through_proxy ? 2 : 0);
-  const std::uint64_t wanted = plan.vus_made_before() * each + kFilesOfOurOwn;
-  if (wanted <= files.rlim_max) return Ok{};
-  return Error{
-      ErrorCode::kStorageFull,
-      fmt::format("this run wants {} open files for {} virtual users{}, and the system allows {}: see "
-                  "ulimit -Hn, or --vus",
-                  wanted, plan.vus_made_before(), through_proxy ? ", three each because of the proxy" : "",
-                  files.rlim_max)};
-}
-
 bool wants_invariants(const Plan& plan) {
   return !plan.invariants.empty() &&
          std::any_of(plan.scenarios.begin(), plan.scenarios.end(), [](const Scenario& scenario) {
@@ -93,7 +55,12 @@ Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& opt
   std::unique_ptr<Lab> lab(new Lab(options, console));
   bool wants_proxy = false;
   for (const Fault& fault : plan.faults) wants_proxy = wants_proxy || !fault.on_process();
-  if (Status enough = check_files(plan, wants_proxy, !options.agents.empty()); !enough) return enough.error();
+  // A connection is a file, and behind a proxy three.
+  const std::uint64_t files_each = (options.agents.empty() ? 1 : 0) + (wants_proxy ? 2 : 0);
+  const std::string users =
+      fmt::format("{} virtual users{}", plan.vus_made_before(), wants_proxy ? " and the proxy" : "");
+  if (Status enough = want_open_files(plan.vus_made_before() * files_each, users); !enough)
+    return enough.error();
   if (Status good = Conductor::check(plan, !options.server_command.empty(), true); !good) return good.error();
   if (wants_proxy && plan.base_urls.size() != 1)
     return invalid_argument("faults: those of the proxy want one base_url, since there is one proxy");
@@ -115,7 +82,7 @@ Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& opt
   const char* given = std::getenv(kAdminToken);
   lab->admin_token_ = given == nullptr ? "" : given;
   if (!options.server_command.empty()) {
-    if (Status started = lab->start_server(plan); !started) return started.error();
+    if (Status started = lab->start_server(); !started) return started.error();
   }
   if (lab->admin_token_.empty() && wants_invariants(plan)) {
     return invalid_argument(fmt::format(
@@ -123,14 +90,14 @@ Result<std::unique_ptr<Lab>> Lab::set_up(const Plan& plan, const RunOptions& opt
         kAdminToken));
   }
   if (wants_proxy) {
-    if (Status started = lab->start_proxy(plan); !started) return started.error();
+    if (Status started = lab->start_proxy(); !started) return started.error();
   }
   return lab;
 }
 
 Lab::~Lab() = default;
 
-Status Lab::start_server(const Plan&) {
+Status Lab::start_server() {
   if (admin_token_.empty()) {
     // The child gets it by its environment, as a person would give it.
     admin_token_ = random_hex(limits::kMinSecretBytes);
@@ -139,8 +106,8 @@ Status Lab::start_server(const Plan&) {
   const Target& target = operator_targets_.front();
   ServerCommand command;
   command.command = options_.server_command;
-  command.host = host_of(target);
-  command.port = port_of(target);
+  command.host = target.host;
+  command.port = target.port;
   command.log_file = console_.file_beside("server", "log");
   auto started = ServerProcess::start(command);
   if (!started) return started.error();
@@ -149,17 +116,14 @@ Status Lab::start_server(const Plan&) {
   return Ok{};
 }
 
-Status Lab::start_proxy(const Plan&) {
+Status Lab::start_proxy() {
   Target& target = targets_.front();
-  auto started = TcpProxy::start({host_of(target), port_of(target)});
+  auto started = TcpProxy::start({target.host, target.port});
   if (!started) return started.error();
   proxy_ = std::move(*started);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  to.sin_port = htons(proxy_->port());
-  std::memcpy(&target.address, &to, sizeof to);
-  target.address_size = sizeof to;
+  auto address = resolve("127.0.0.1", proxy_->port());
+  if (!address) return address.error();
+  target.address = *address;
   console_.say(fmt::format("the load goes through a proxy on port {}", proxy_->port()));
   return Ok{};
 }

@@ -27,8 +27,8 @@ class Lab {
 
  private:
   Lab(const RunOptions& options, Console& console) : options_(options), console_(console) {}
-  Status start_server(const Plan&);
-  Status start_proxy(const Plan&);
+  Status start_server();
+  Status start_proxy();
   /// What there is to know of agents before a run.
   Status set_up_agents(bool wants_proxy);
   std::unique_ptr<SliceSource> slices(const Plan&, const std::string& run_id, PointLog*) const;

@@ -1,4 +1,5 @@
 #include "load/command/load_command.h"
+#include "load/command/complain.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "load/agents/agent.h"
+#include "load/command/agent_command.h"
 #include "load/command/run_command.h"
 #include "load/engine/journey.h"
 #include "load/plan/plan.h"
@@ -22,11 +23,6 @@
 
 namespace spillway::load {
 namespace {
-
-int complain(const Error& error, int code) {
-  fmt::print(stderr, "spillway: {}\n", error.message);
-  return code;
-}
 
 Result<std::string> read_file(const std::string& file) {
   std::ifstream in(file, std::ios::binary);

@@ -1,4 +1,5 @@
 #include "load/command/run_command.h"
+#include "load/command/complain.h"
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
@@ -21,11 +22,6 @@
 
 namespace spillway::load {
 namespace {
-
-int complain(const Error& error, int code) {
-  fmt::print(stderr, "spillway: {}\n", error.message);
-  return code;
-}
 
 /// The key alone does not say in which file it is.
 Error in_plan(const RunOptions& options, const Error& error) {

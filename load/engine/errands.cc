@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -15,8 +15,6 @@ namespace {
 constexpr std::int64_t kLookEveryNs = 100'000'000;  // how exact time-outs are
 constexpr double kPrepareLimitS = 60;
 constexpr double kJudgeLimitS = 600;  // beside settle_s: reading the lists
-
-std::int64_t ns(double seconds) { return static_cast<std::int64_t>(seconds * 1e9); }
 
 /// Of a metric without labels, on a page as https://prometheus.io/docs/instrumenting/exposition_formats/ has
 /// it.
@@ -41,7 +39,7 @@ Result<std::unique_ptr<Errands>> Errands::make(const Plan& plan, std::vector<Tar
   if (!loop) return loop.error();
   std::unique_ptr<Errands> made(new Errands(std::move(*loop)));
   made->world_.reset(
-      new UserWorld{made->loop_, nullptr, std::move(targets), std::move(tls), 1, ns(plan.timeout_s)});
+      new UserWorld{made->loop_, nullptr, std::move(targets), std::move(tls), 1, ns_of(plan.timeout_s)});
   std::map<std::pair<std::string, Settings>, std::size_t> known;
   for (const Scenario& scenario : plan.scenarios) {
     const auto [at, is_new] =
@@ -60,7 +58,7 @@ Result<std::unique_ptr<Errands>> Errands::make(const Plan& plan, std::vector<Tar
 }
 
 bool Errands::carry_out(User& user, Task<> task, double limit_s) {
-  const std::int64_t now_ns = steady_ns(), give_up_ns = now_ns + ns(limit_s);
+  const std::int64_t now_ns = steady_ns(), give_up_ns = now_ns + ns_of(limit_s);
   user.begin_iteration(std::move(task), now_ns, now_ns);
   while (user.busy() && steady_ns() < give_up_ns) {
     loop_.run_once(std::min(give_up_ns, steady_ns() + kLookEveryNs));
@@ -118,7 +116,7 @@ Task<> Errands::read_cpu(User& user, std::map<std::string, double>& gauges) {
 
 std::map<std::string, double> Errands::watch(double limit_s) {
   std::map<std::string, double> gauges;
-  const std::int64_t give_up_ns = steady_ns() + ns(limit_s);
+  const std::int64_t give_up_ns = steady_ns() + ns_of(limit_s);
   const auto left_s = [&] { return static_cast<double>(give_up_ns - steady_ns()) / 1e9; };
   carry_out(*metrics_user_, read_cpu(*metrics_user_, gauges), left_s());
   for (Subject& subject : subjects_) {

@@ -10,7 +10,7 @@
 #include <ctime>
 #include <utility>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {

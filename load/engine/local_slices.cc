@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "load/engine/run.h"
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {

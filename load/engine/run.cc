@@ -15,6 +15,7 @@
 #include "load/faults/recovery.h"
 #include "load/verdict/threshold.h"
 #include "load/verdict/verdict.h"
+#include "load/wire/clock.h"
 #include "load/wire/process_probe.h"
 
 namespace spillway::load {

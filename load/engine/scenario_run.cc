@@ -3,15 +3,12 @@
 #include <algorithm>
 #include <numeric>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
 
-constexpr std::int64_t kForever = INT64_MAX / 2;
 constexpr std::size_t kMaxArrivalsInARow = 256;  // before answers are looked at again
-
-std::int64_t ns(double seconds) { return static_cast<std::int64_t>(seconds * 1e9); }
 
 }  // namespace
 
@@ -41,9 +38,9 @@ std::uint64_t ScenarioRun::mine(std::uint64_t whole) const {
 }
 
 void ScenarioRun::start(std::int64_t run_start_ns) {
-  start_ns_ = run_start_ns + ns(scenario_.start_time_s);
-  end_ns_ = start_ns_ + ns(scenario_.length_s());
-  give_up_ns_ = end_ns_ + ns(scenario_.graceful_stop_s);
+  start_ns_ = run_start_ns + ns_of(scenario_.start_time_s);
+  end_ns_ = start_ns_ + ns_of(scenario_.length_s());
+  give_up_ns_ = end_ns_ + ns_of(scenario_.graceful_stop_s);
   const std::uint64_t made_before =
       mine(scenario_.open_model() ? scenario_.pre_allocated_vus : scenario_.most_vus());
   while (users_.size() < made_before) make_user();
@@ -97,7 +94,7 @@ void ScenarioRun::plan_next(std::int64_t now_ns) {
   }
   if (vus_) {
     const std::int64_t change_ns = vus_->next_change_ns(now_ns - start_ns_);
-    if (change_ns < kForever - start_ns_) next_ns = std::min(next_ns, start_ns_ + change_ns);
+    if (change_ns != kNever) next_ns = std::min(next_ns, start_ns_ + change_ns);
   }
   world_.loop.wake_at(*this, next_ns);
 }
@@ -109,7 +106,7 @@ void ScenarioRun::stop(std::int64_t now_ns) {
   if (!by_plan) drop_late();
   if (phase_ == Phase::kEnding) return;
   if (by_plan) drop_iterations_left();
-  if (!by_plan) give_up_ns_ = now_ns + ns(scenario_.graceful_stop_s);
+  if (!by_plan) give_up_ns_ = now_ns + ns_of(scenario_.graceful_stop_s);
   phase_ = Phase::kEnding;
   world_.loop.wake_at(*this, give_up_ns_);
   finish_if_idle(now_ns);
@@ -159,7 +156,7 @@ void ScenarioRun::sweep(std::int64_t now_ns) {
 void ScenarioRun::set_wanted_vus(std::int64_t now_ns) {
   const std::uint64_t wanted = mine(vus_->target(now_ns - start_ns_));
   for (std::uint64_t i = wanted; i < wanted_; ++i) {
-    if (users_[i].busy()) users_[i].leave_by_ns = now_ns + ns(scenario_.graceful_ramp_down_s);
+    if (users_[i].busy()) users_[i].leave_by_ns = now_ns + ns_of(scenario_.graceful_ramp_down_s);
   }
   const std::uint64_t before = std::exchange(wanted_, wanted);
   for (std::uint64_t i = before; i < wanted; ++i) {

@@ -11,8 +11,6 @@ namespace {
 constexpr double kNanoseconds = 1e9;  // of a second
 constexpr double kBillionths = 1e9;   // of an iteration
 
-std::int64_t ns_of(double seconds) { return std::llround(seconds * kNanoseconds); }
-
 std::int64_t magnitude(std::int64_t value) { return value < 0 ? -value : value; }
 
 }  // namespace

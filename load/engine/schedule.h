@@ -1,17 +1,15 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <vector>
 
 #include "load/plan/plan.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 
 // When the executors start iterations, and how many virtual users they want. Pure: no clock, and all times
 // count from the scenario's start. Exact: kept in integers, so that hours at a high rate do not drift.
-
-inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 /// Of constant-arrival-rate and ramping-arrival-rate. A constant rate starts with an iteration at 0, and the
 /// next one is due a period later. A ramping rate has its n-th where the area under the rate reaches n, as k6

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <utility>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -60,7 +60,7 @@ std::int64_t User::now_ns() const { return steady_ns(); }
 
 void User::begin_iteration(Task<> task, std::int64_t due_ns, std::int64_t now_ns) {
   task_ = std::move(task);
-  iteration_due_ns_ = due_ns_ = due_ns;
+  due_ns_ = due_ns;
   iteration_began_ns_ = now_ns;
   task_.start();
   if (task_.done()) world_.loop.post(*this);
@@ -95,7 +95,7 @@ void User::interrupt() {
 void User::think(std::coroutine_handle<> h, double seconds) {
   waiting_ = h;
   const double bounded = std::min(seconds, kLongestPauseS);
-  world_.loop.wake_at(*this, steady_ns() + static_cast<std::int64_t>(bounded * 1e9));
+  world_.loop.wake_at(*this, steady_ns() + ns_of(bounded));
 }
 
 void User::on_time(std::int64_t at_ns, std::int64_t now_ns) {
@@ -146,7 +146,7 @@ void User::begin(const Request& request) {
 void User::connect() {
   pending_ = Pending::kConnection;
   const Target& target = world_.targets[index_ % world_.targets.size()];
-  const bool many_sources = world_.source_addresses > 1 && target.on_loopback();
+  const bool many_sources = world_.source_addresses > 1 && target.address.in_127();
   const sockaddr_in source = loopback_source(static_cast<std::uint32_t>(index_ % world_.source_addresses));
   connection_.open(world_.loop.epoll(), target, many_sources ? &source : nullptr, world_.tls.get(), this);
   // What fails at once is told in a turn of its own: the coroutine is not waiting yet.
@@ -227,7 +227,6 @@ void User::read(bool ends) {
 }
 
 void User::answer(const Answer& found, std::int64_t now_ns) {
-  connection_.set_used();
   reply_ = {found.status, NoAnswer::kNone, found.head, found.body};
   const std::string kept = std::exchange(in_, {});  // what the views may look at
   settle(found.status, now_ns);

@@ -128,7 +128,6 @@ class User final : public LoopTarget {
   bool busy() const { return !task_.empty(); }
   /// `due_ns`: when this iteration should have begun.
   void begin_iteration(Task<> task, std::int64_t due_ns, std::int64_t now_ns);
-  std::int64_t iteration_due_ns() const { return iteration_due_ns_; }
   std::int64_t iteration_began_ns() const { return iteration_began_ns_; }
   /// Ends the iteration where it is; its owner is not told. A request that had no answer for more than a
   /// second is recorded as one that has none.
@@ -177,7 +176,7 @@ class User final : public LoopTarget {
   std::string sent_;  // the request, while it may have to be sent again
   // Of the request that is pending, or the one before. Steady clock.
   std::int64_t due_ns_ = 0, asked_ns_ = 0, opened_ns_ = 0, sent_ns_ = 0, sent_all_ns_ = 0, first_byte_ns_ = 0;
-  std::int64_t iteration_due_ns_ = 0, iteration_began_ns_ = 0;
+  std::int64_t iteration_began_ns_ = 0;
   std::uint64_t bytes_in_ = 0;
 };
 

@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "base/thread.h"
 #include "load/plan/plan_limits.h"
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 #include "load/wire/wire_text.h"
 
 namespace spillway::load {
@@ -76,7 +76,7 @@ Worker::Worker(WorkerSetup setup, EventLoop loop, OnSecond on_second, OnEnd on_e
              setup_.targets,
              setup_.tls,
              sources_for(setup_.plan),
-             static_cast<std::int64_t>(setup_.plan.timeout_s * 1e9)} {
+             ns_of(setup_.plan.timeout_s)} {
   fill_random(&world_.random_state, sizeof world_.random_state);
   for (const Scenario& scenario : setup_.plan.scenarios) {
     const JourneyContext context{scenario, setup_.run_id, {}, &recorder_};

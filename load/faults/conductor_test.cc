@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "load/faults/test_server.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -19,12 +20,6 @@ namespace {
 using namespace testing_server;  // NOLINT: the test's own words
 
 constexpr double kNeverS = 1e6;  // long after the test
-
-std::int64_t steady_now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
 
 Fault fault(std::string kind, double at_s, double for_s, std::map<std::string, double> numbers = {}) {
   Fault f;
@@ -67,7 +62,7 @@ TEST_F(ConductorTest, KillsTheServerAndStartsItAgain) {
   start_server();
   const pid_t before = server_->pid();
   Conductor conductor(server_.get(), nullptr);
-  conductor.start({fault("kill", 0.02, 0.03)}, steady_now_ns());
+  conductor.start({fault("kill", 0.02, 0.03)}, steady_ns());
   await_begun(conductor, 1);
   while (conductor.results()[0].until_s <= conductor.results()[0].from_s) std::this_thread::yield();
   conductor.stop();
@@ -86,7 +81,7 @@ TEST_F(ConductorTest, AServerThatIsStoppedGoesOnWhenTheRunIsAborted) {
   const pid_t pid = server_->pid();
   {
     Conductor conductor(server_.get(), nullptr);
-    conductor.start({fault("stop", 0, kNeverS), fault("kill", 2 * kNeverS, 1)}, steady_now_ns());
+    conductor.start({fault("stop", 0, kNeverS), fault("kill", 2 * kNeverS, 1)}, steady_ns());
     while (state_of(pid) != 'T') std::this_thread::yield();
     await_begun(conductor, 1);
     conductor.stop();
@@ -97,7 +92,7 @@ TEST_F(ConductorTest, AServerThatIsStoppedGoesOnWhenTheRunIsAborted) {
   }
   {
     Conductor conductor(server_.get(), nullptr);  // its destructor alone does it as well
-    conductor.start({fault("stop", 0, kNeverS)}, steady_now_ns());
+    conductor.start({fault("stop", 0, kNeverS)}, steady_ns());
     while (state_of(pid) != 'T') std::this_thread::yield();
   }
   EXPECT_EQ(ask(port_), "hello");
@@ -108,7 +103,7 @@ TEST_F(ConductorTest, AServerThatIsDownIsStartedAgainWhenTheRunIsAborted) {
   for (const char* kind : {"kill", "restart"}) {
     start_server();
     Conductor conductor(server_.get(), nullptr);
-    conductor.start({fault(kind, 0, kNeverS)}, steady_now_ns());
+    conductor.start({fault(kind, 0, kNeverS)}, steady_ns());
     await_begun(conductor, 1);
     EXPECT_EQ(ask(port_), "");
     conductor.stop();
@@ -123,7 +118,7 @@ TEST_F(ConductorTest, FaultsOfTheServerFollowOneAnother) {
   Conductor conductor(server_.get(), nullptr);
   // A zero length, an end that is the next one's beginning, and an order that is not by time.
   conductor.start({fault("kill", 0.04, 0), fault("stop", 0.02, 0.02), fault("restart", 0.01, 0)},
-                  steady_now_ns());
+                  steady_ns());
   await_begun(conductor, 3);
   while (conductor.results()[2].until_s <= conductor.results()[2].from_s) std::this_thread::yield();
   conductor.stop();
@@ -139,8 +134,7 @@ TEST_F(ConductorTest, AppliesToxicsAndTakesThemBack) {
   start_server();
   start_proxy();
   Conductor conductor(nullptr, proxy_.get());
-  conductor.start({fault("down", 0, kNeverS), fault("latency", 0, 0.03, {{"latency_ms", 20}})},
-                  steady_now_ns());
+  conductor.start({fault("down", 0, kNeverS), fault("latency", 0, 0.03, {{"latency_ms", 20}})}, steady_ns());
   await_begun(conductor, 2);
   EXPECT_EQ(ask(proxy_->port()), "");
   conductor.stop();
@@ -159,7 +153,7 @@ TEST_F(ConductorTest, AProxysFaultDoesNotWaitForAServerThatStarts) {
   start_proxy();
   std::filesystem::remove(gate);
   Conductor conductor(server_.get(), proxy_.get());
-  conductor.start({fault("kill", 0, 0), fault("latency", 0.05, 0.01, {{"latency_ms", 1}})}, steady_now_ns());
+  conductor.start({fault("kill", 0, 0), fault("latency", 0.05, 0.01, {{"latency_ms", 1}})}, steady_ns());
   await_begun(conductor, 2);
   EXPECT_EQ(ask(port_), "") << "the server is not back";
   std::ofstream(gate) << "open";
@@ -174,7 +168,7 @@ TEST_F(ConductorTest, AServerThatDoesNotComeBackIsTold) {
   start_server("import os, sys\nif not os.path.exists(\"" + gate + "\"): sys.exit(\"disk is broken\")");
   std::filesystem::remove(gate);
   Conductor conductor(server_.get(), nullptr);
-  conductor.start({fault("kill", 0, 0), fault("stop", 0.01, 0)}, steady_now_ns());
+  conductor.start({fault("kill", 0, 0), fault("stop", 0.01, 0)}, steady_ns());
   await_begun(conductor, 2);
   conductor.stop();
   EXPECT_TRUE(conductor.failed());
@@ -189,7 +183,7 @@ TEST_F(ConductorTest, AServerThatDiedByItselfIsNotStartedAgain) {
   ASSERT_EQ(::kill(server_->pid(), SIGKILL), 0);
   while (!server_->died()) std::this_thread::yield();
   Conductor conductor(server_.get(), nullptr);
-  conductor.start({fault("kill", 0, 0)}, steady_now_ns());
+  conductor.start({fault("kill", 0, 0)}, steady_ns());
   await_begun(conductor, 1);
   conductor.stop();
   EXPECT_TRUE(conductor.failed());

@@ -4,17 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <limits>
 #include <optional>
 #include <random>
 #include <string>
 #include <string_view>
 
 #include "load/faults/toxic.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
-
-inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
 /// By kind: what is in force.
 using Toxics = std::array<std::optional<Toxic>, kToxicKinds>;

@@ -107,7 +107,7 @@ void ProxyLoop::forget_listener() {
 
 void ProxyLoop::pause_listener() {
   forget_listener();
-  set_timer(kListenerId, &listen_again_ns_, steady_now() + kAcceptPauseNs);
+  set_timer(kListenerId, &listen_again_ns_, steady_ns() + kAcceptPauseNs);
 }
 
 void ProxyLoop::wake() {
@@ -176,11 +176,11 @@ void ProxyLoop::connect_on(Fd client, const SocketAddress& from) {
   c.id = ++last_id_;
   c.sides[kClient].fd = std::move(client);
   connections_.emplace(c.id, std::move(made));
-  const std::int64_t now = steady_now();
+  const std::int64_t now = steady_ns();
   for (int kind = 0; kind < kToxicKinds; ++kind) draw(c, static_cast<ToxicKind>(kind), now);
 
   const Fd& target = c.sides[kTarget].fd = std::move(next_target_);
-  if (from.loopback() && target_.loopback()) {
+  if (from.in_127() && target_.in_127()) {
     SocketAddress same = from;
     reinterpret_cast<sockaddr_in*>(&same.storage)->sin_port = 0;
     set_option(target.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
@@ -235,7 +235,7 @@ void ProxyLoop::read_from(Connection& c, int side) {
     return close(c, true);
   }
   const auto bytes = static_cast<std::size_t>(got);
-  flow.take({scratch_.data(), bytes}, steady_now(), any_toxic_ ? toxics_of(c) : toxics_, random_);
+  flow.take({scratch_.data(), bytes}, steady_ns(), any_toxic_ ? toxics_of(c) : toxics_, random_);
   hold(static_cast<std::int64_t>(bytes));
   settle(c);
 }
@@ -270,7 +270,7 @@ bool ProxyLoop::pass_on(Connection& c, int flow_index, std::int64_t now_ns) {
 }
 
 void ProxyLoop::settle(Connection& c) {
-  const std::int64_t now = steady_now();
+  const std::int64_t now = steady_ns();
   const std::int64_t reset_at = c.cut_at_ns[static_cast<std::size_t>(ToxicKind::kResetPeer)];
   const std::int64_t close_at = c.cut_at_ns[static_cast<std::size_t>(ToxicKind::kTimeout)];
   if (reset_at <= now) {

@@ -17,8 +17,8 @@
 
 #include "base/result.h"
 #include "load/faults/flow.h"
-#include "load/faults/socket.h"
 #include "load/faults/tcp_proxy.h"
+#include "load/wire/socket.h"
 
 namespace spillway::load {
 
@@ -58,7 +58,6 @@ class ProxyLoop {
   };
   using Timer = std::pair<std::int64_t, std::uint64_t>;  // when, whose
 
-  static std::int64_t steady_now();
   Status listen();
   void watch_listener();
   void forget_listener();

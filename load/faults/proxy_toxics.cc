@@ -18,12 +18,6 @@ std::size_t index(ToxicKind kind) { return static_cast<std::size_t>(kind); }
 
 }  // namespace
 
-std::int64_t ProxyLoop::steady_now() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
 void ProxyLoop::set_timer(std::uint64_t id, std::int64_t* current_ns, std::int64_t at_ns) {
   // A later one is set when the earlier one has come; so of each connection few are waiting.
   if (at_ns >= *current_ns) return;
@@ -44,7 +38,7 @@ void ProxyLoop::arm_timer() {
 }
 
 void ProxyLoop::handle_timers() {
-  const std::int64_t now = steady_now();
+  const std::int64_t now = steady_ns();
   while (!timers_.empty() && timers_.top().first <= now) {
     const auto [at, id] = timers_.top();
     timers_.pop();
@@ -94,7 +88,7 @@ Status ProxyLoop::put_in_force(const Toxics& wanted) {
   std::vector<std::uint64_t> ids;  // since some will be gone
   ids.reserve(connections_.size());
   for (const auto& [id, connection] : connections_) ids.push_back(id);
-  const std::int64_t now = steady_now();
+  const std::int64_t now = steady_ns();
   for (const std::uint64_t id : ids) {
     Connection& c = *connections_.at(id);
     if (down) {

@@ -50,20 +50,6 @@ milliseconds left(SteadyClock::time_point until) {
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - SteadyClock::now()));
 }
 
-/// "127.0.0.1:9000", "[::1]:9000/"
-std::optional<std::pair<std::string, std::uint16_t>> host_and_port(std::string_view text) {
-  text = text.substr(0, text.find_first_of("/ \r"));
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  std::uint16_t port = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data() + colon + 1, end, port);
-  if (error != std::errc() || stop != end || port == 0) return std::nullopt;
-  return std::pair(std::string(host), port);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ServerProcess>> ServerProcess::start(ServerCommand command) {
@@ -216,13 +202,14 @@ void ServerProcess::read_log() {
     for (std::size_t end = 0; (end = log_rest_.find('\n', begin)) != std::string::npos; begin = end + 1) {
       const std::string_view line = std::string_view(log_rest_).substr(begin, end - begin);
       if (!line.starts_with(kReadyLine)) continue;
-      const auto at = host_and_port(line.substr(kReadyLine.size()));
-      if (!at) continue;
+      const std::string_view where = line.substr(kReadyLine.size());
+      const auto at = split_host_port(where.substr(0, where.find_first_of("/ \r")));
+      if (!at || at->port == 0) continue;
       says_ready_ = said_ready_ = true;
       if (!given_.host.empty()) continue;
       const std::lock_guard lock(mutex_);
-      host_ = at->first;
-      port_ = at->second;
+      host_ = at->host;
+      port_ = at->port;
     }
     log_rest_.erase(0, begin);
     if (log_rest_.size() > kMostOfLine) log_rest_.resize(kMostOfLine);

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "load/faults/socket.h"
+#include "load/wire/socket.h"
 
 namespace spillway::load {
 

@@ -16,7 +16,7 @@
 
 #include "base/random.h"
 #include "load/faults/flow.h"
-#include "load/faults/socket.h"
+#include "load/wire/socket.h"
 
 namespace spillway::load {
 namespace {

@@ -12,6 +12,7 @@
 #include "load/engine/journey.h"
 #include "load/engine/json_body.h"
 #include "load/journeys/violations.h"
+#include "load/wire/clock.h"
 #include "load/wire/wire_text.h"
 
 namespace spillway::load {
@@ -152,7 +153,7 @@ class Participation final : public Journey {
 
   Task<> judge(User& user, double settle_s, std::vector<InvariantResult>& results) override {
     Listing listing;
-    const std::int64_t give_up_ns = user.now_ns() + static_cast<std::int64_t>(settle_s * 1e9);
+    const std::int64_t give_up_ns = user.now_ns() + ns_of(settle_s);
     const std::string counts_path = fmt::format("/admin/events/{}/requests?limit=1", event_);
     for (;;) {
       const Request get{kGet, counts_path, {}, admin_token_};

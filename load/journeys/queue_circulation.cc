@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "load/journeys/line.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -45,7 +46,7 @@ class QueueCirculation final : public LineJourney {
   /// Inside, asking as often as told until it is time to go.
   Task<> stay(User& user, Place& place) {
     const double stay_s = stay_min_s() + user.random() * (stay_max_s() - stay_min_s());
-    const std::int64_t leaves_ns = user.now_ns() + static_cast<std::int64_t>(stay_s * 1e9);
+    const std::int64_t leaves_ns = user.now_ns() + ns_of(stay_s);
     const auto left_s = [&] { return static_cast<double>(leaves_ns - user.now_ns()) / 1e9; };
     while (place.poll_after_s < left_s()) {
       co_await user.pause(place.poll_after_s);

@@ -11,8 +11,7 @@ inline constexpr std::size_t kMaxKeyDots = 16;
 inline constexpr int kMaxNesting = 16;            ///< tables and arrays in one another
 inline constexpr std::size_t kMaxNameBytes = 64;  ///< of a plan, a scenario, a journey, a tag, a setting
 inline constexpr std::size_t kMaxTitleBytes = 256;
-inline constexpr std::size_t kMaxTextBytes = 4'096;  ///< a description, a tag's or a setting's value
-inline constexpr std::size_t kMaxUrlBytes = 1'024;
+inline constexpr std::size_t kMaxTextBytes = 4'096;      ///< a description, a tag's or a setting's value
 inline constexpr std::size_t kMaxExpressionBytes = 256;  ///< of a threshold; also its metric with the tags
 
 inline constexpr std::size_t kMaxBaseUrls = 64;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "load/plan/plan_limits.h"
 #include "load/plan/table_reader.h"
+#include "load/wire/target.h"
 
 namespace spillway::load {
 namespace {
@@ -58,7 +59,7 @@ void read_target(TableReader& reader, Plan& plan) {
   read_strings(reader.required(), "base_url", limits::kMaxBaseUrls, plan.base_urls);
   if (plan.base_urls.empty()) reader.refuse("base_url", "must name a server");
   for (const std::string& url : plan.base_urls)
-    if (Status status = check_base_url(url); !status) reader.refuse("base_url", status.error().message);
+    if (auto target = parse_target(url); !target) reader.refuse("base_url", target.error().message);
   plan.source_addresses = static_cast<std::uint32_t>(
       reader.whole("source_addresses", 0, {0, static_cast<double>(limits::kMaxSourceAddresses)}));
   plan.timeout_s = reader.seconds("timeout", plan.timeout_s, {0, limits::kMaxTimeoutSeconds, true});

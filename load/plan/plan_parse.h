@@ -16,9 +16,6 @@ Result<Scenario> build_scenario(const std::string& name, const TomlTable&, const
 /// A table of plain values as text. `what`: "settings", "tags".
 Result<Settings> build_settings(const TomlTable&, const std::string& path, std::size_t most);
 
-/// http or https, host, optional port and path; the path has no slash at its end.
-Status check_base_url(const std::string&);
-
 /// `set`, which needs no plan that is sound.
 Status apply_set(TomlTable&, const PlanChanges&);
 /// Everything else, on the table of a plan that is sound.

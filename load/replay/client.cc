@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "load/wire/clock.h"
+
 namespace spillway::load::replay {
 namespace {
 

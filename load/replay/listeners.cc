@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "load/replay/report.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load::replay {
 namespace {

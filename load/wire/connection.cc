@@ -11,7 +11,7 @@
 #include <cerrno>
 #include <climits>
 
-#include "load/wire/process_probe.h"
+#include "load/wire/clock.h"
 
 namespace spillway::load {
 namespace {
@@ -46,8 +46,7 @@ void Connection::open(int epoll, const Target& target, const sockaddr_in* source
                       void* tag) {
   close();
   failure_ = Failure::kNone;
-  used_ = false;
-  fd_ = ::socket(target.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  fd_ = ::socket(target.address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd_ < 0) return fail(Failure::kLocal);
   const int on = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -57,8 +56,7 @@ void Connection::open(int epoll, const Target& target, const sockaddr_in* source
     if (::bind(fd_, reinterpret_cast<const sockaddr*>(source), sizeof *source) != 0)
       return fail(Failure::kLocal);
   }
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&target.address), target.address_size) != 0 &&
-      errno != EINPROGRESS) {
+  if (::connect(fd_, target.address.get(), target.address.size) != 0 && errno != EINPROGRESS) {
     return fail(is_ours(errno) ? Failure::kLocal : Failure::kRefused);
   }
   epoll_event want{};

@@ -58,17 +58,12 @@ class Connection {
   std::ptrdiff_t send(std::string_view);
   /// How much came, 0 when nothing is there; negative: the end, or closed with failure().
   std::ptrdiff_t receive(char* into, std::size_t size);
-  /// `abort`: with a reset, which leaves no port in TIME_WAIT.
   void close();
 
   State state() const { return state_; }
   Failure failure() const { return failure_; }
-  std::int64_t connected_ns() const {
-    return connected_ns_;
-  }  ///< steady clock; TLS: when its handshake began
-  /// As many requests as answers went over it: what is asked next may find it closed by the server.
-  bool used() const { return used_; }
-  void set_used() { used_ = true; }
+  /// Steady clock; TLS: when its handshake began.
+  std::int64_t connected_ns() const { return connected_ns_; }
 
  private:
   void fail(Failure);
@@ -77,7 +72,6 @@ class Connection {
   int fd_ = -1;
   State state_ = State::kClosed;
   Failure failure_ = Failure::kNone;
-  bool used_ = false;
   ssl_st* tls_ = nullptr;
   std::int64_t connected_ns_ = 0;
 };

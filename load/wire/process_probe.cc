@@ -1,7 +1,6 @@
 #include "load/wire/process_probe.h"
 
 #include <sched.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -10,16 +9,6 @@
 #include <system_error>
 
 namespace spillway::load {
-namespace {
-
-std::int64_t clock_ns(clockid_t id) {
-  timespec t{};
-  ::clock_gettime(id, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
-
-}  // namespace
-
 ProcessUse read_process(pid_t pid) {
   ProcessUse use;
   const std::string root = "/proc/" + std::to_string(pid);
@@ -55,9 +44,6 @@ CoreUse read_core(int core) {
   }
   return {};
 }
-
-std::int64_t thread_cpu_ns() { return clock_ns(CLOCK_THREAD_CPUTIME_ID); }
-std::int64_t steady_ns() { return clock_ns(CLOCK_MONOTONIC); }
 
 bool pin_to_core(int core) {
   cpu_set_t set;

@@ -26,9 +26,6 @@ struct CoreUse {
 };
 CoreUse read_core(int core);
 
-/// CPU time of the calling thread.
-std::int64_t thread_cpu_ns();
-std::int64_t steady_ns();
 /// Keeps the calling thread on one core; false when that core is not there.
 bool pin_to_core(int core);
 

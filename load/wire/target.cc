@@ -2,70 +2,58 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
 
-#include <charconv>
-#include <cstring>
-#include <memory>
+#include <utility>
 
 namespace spillway::load {
+namespace {
 
-bool Target::on_loopback() const {
-  if (address.ss_family != AF_INET) return false;
-  sockaddr_in v4{};
-  std::memcpy(&v4, &address, sizeof v4);
-  return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+bool all_of(std::string_view text, std::string_view also) {
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && also.find(c) == std::string_view::npos) return false;
+  }
+  return !text.empty();
+}
+
+}  // namespace
+
+Result<Target> parse_target(std::string_view url) {
+  const auto refuse = [url](std::string_view why) {
+    return invalid_argument(fmt::format("\"{}\" {}", url.substr(0, kMaxBaseUrlBytes), why));
+  };
+  if (url.size() > kMaxBaseUrlBytes)
+    return invalid_argument(fmt::format("has {} bytes, at most {}", url.size(), kMaxBaseUrlBytes));
+  Target target;
+  std::string_view rest = url;
+  target.tls = rest.starts_with("https://");
+  if (!target.tls && !rest.starts_with("http://")) return refuse("must begin with http:// or https://");
+  rest.remove_prefix(rest.find("//") + 2);
+  const std::size_t slash = rest.find('/');
+  // A password would end up in reports and logs.
+  if (rest.substr(0, slash).find('@') != std::string_view::npos)
+    return invalid_argument("must not have a user or a password in it");
+  if (rest.find_first_of("?#") != std::string_view::npos) return refuse("must have no query and no fragment");
+  target.authority = rest.substr(0, slash);
+  target.prefix = slash == std::string_view::npos ? "" : rest.substr(slash);
+  const auto at = split_host_port(target.authority);
+  const bool has_port = target.authority.find(':', target.authority.rfind(']') + 1) != std::string::npos;
+  if (!at || (has_port && at->port == 0)) return refuse("has no host, or a wrong port");
+  if (!all_of(at->host, target.authority.starts_with('[') ? ":." : "-._")) return refuse("has no host");
+  target.host = at->host;
+  target.port = has_port ? at->port : target.tls ? 443 : 80;
+  if (target.prefix.ends_with('/')) return refuse("must not end with a slash");
+  if (!target.prefix.empty() && !all_of(target.prefix, "/-._~%!$&'()*+,;=:@"))
+    return refuse("has a path that must be escaped");
+  return target;
 }
 
 Result<Target> resolve_target(std::string_view base_url) {
-  const auto wrong = [&](std::string_view what) {
-    return invalid_argument(fmt::format("base URL {}: {}", base_url, what));
-  };
-  Target target;
-  std::string_view rest = base_url;
-  if (rest.starts_with("http://")) {
-    rest.remove_prefix(7);
-  } else if (rest.starts_with("https://")) {
-    rest.remove_prefix(8);
-    target.tls = true;
-  } else {
-    return wrong("it must begin with http:// or https://");
-  }
-  const std::size_t slash = rest.find('/');
-  if (slash != std::string_view::npos) {
-    target.prefix = rest.substr(slash);
-    while (target.prefix.ends_with('/')) target.prefix.pop_back();
-    rest = rest.substr(0, slash);
-  }
-  target.authority = rest;
-  if (base_url.find_first_of("@?# \t\r\n") != std::string_view::npos)
-    return wrong("no user, query, fragment or blank");
-  std::string port = target.tls ? "443" : "80";
-  const std::size_t bracket = rest.rfind(']');
-  const std::size_t colon = rest.rfind(':');
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    port = rest.substr(colon + 1);
-    rest = rest.substr(0, colon);
-    int number = 0;
-    const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-    if (error != std::errc{} || end != port.data() + port.size() || number < 1 || number > 65'535)
-      return wrong("the port must be 1 to 65535");
-  }
-  if (rest.starts_with('[') && rest.ends_with(']')) rest = rest.substr(1, rest.size() - 2);
-  if (rest.empty()) return wrong("it has no host");
-  target.host = rest;
-
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int failed = ::getaddrinfo(target.host.c_str(), port.c_str(), &hints, &found);
-  if (failed != 0) {
-    return not_found(
-        fmt::format("base URL {}: {} has no address: {}", base_url, target.host, gai_strerror(failed)));
-  }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-  std::memcpy(&target.address, found->ai_addr, found->ai_addrlen);
-  target.address_size = found->ai_addrlen;
+  auto target = parse_target(base_url);
+  if (!target) return invalid_argument("base_url: " + target.error().message);
+  auto address = resolve(target->host, target->port);
+  if (!address) return not_found(fmt::format("base_url {}: {}", base_url, address.error().message));
+  target->address = *address;
   return target;
 }
 

@@ -1,14 +1,14 @@
 #pragma once
 
 #include <netinet/in.h>
-#include <sys/socket.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
+#include "load/wire/socket.h"
 
 namespace spillway::load {
 
@@ -18,14 +18,16 @@ struct Target {
   std::string authority;  ///< what Host says
   std::string prefix;     ///< of every path: "/spillway", or empty
   bool tls = false;
-  sockaddr_storage address{};
-  socklen_t address_size = 0;
-
-  bool on_loopback() const;  ///< 127.0.0.0/8
+  std::uint16_t port = 0;
+  SocketAddress address;  ///< of parse_target(): none
 };
 
-/// `http://host[:port][/prefix]` or https, its host looked up once. Errors: invalid_argument (what is wrong
-/// with the URL), not_found (the host has no address).
+inline constexpr std::size_t kMaxBaseUrlBytes = 1'024;
+
+/// `http://host[:port][/prefix]` or https, without a slash at its end, user, query or fragment. Errors:
+/// invalid_argument.
+Result<Target> parse_target(std::string_view base_url);
+/// The same, and its host is looked up. Errors: those; not_found (the host has no address).
 Result<Target> resolve_target(std::string_view base_url);
 
 /// The n-th of 127.0.1.1, 127.0.1.2 ... up to 127.0.255.254: addresses to connect from, since one has ports

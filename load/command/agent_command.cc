@@ -1,3 +1,5 @@
+#include "load/command/agent_command.h"
+
 #include <fmt/format.h>
 #include <sys/signalfd.h>
 
@@ -5,19 +7,10 @@
 #include <csignal>
 #include <cstdio>
 
-#include "load/agents/agent.h"
+#include "load/command/complain.h"
 #include "load/command/load_command.h"
 
 namespace spillway::load {
-namespace {
-
-int complain(const Error& error, int code) {
-  fmt::print(stderr, "spillway: {}\n", error.message);
-  return code;
-}
-
-}  // namespace
-
 int agent_command(const AgentOptions& options) {
   const auto secret = agent_secret();
   if (!secret) return complain(secret.error(), kExitUsage);
