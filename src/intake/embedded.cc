@@ -197,13 +197,17 @@ void EmbeddedService::participate(Participate command, Reply<Participation> repl
     refused_early_.fetch_add(1, std::memory_order_relaxed);
     return reply(refusal(journal::Fate::kOverloaded));
   }
-  call<Participation>(
-      true, std::move(reply),
-      [this, command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
-        auto result = machine.decide(command, now, events);
-        ++(!result ? metrics_.refused : result->duplicate ? metrics_.duplicate : metrics_.accepted);
-        return result;
-      });
+  struct Decide {
+    Participate command;
+    Metrics& counted;
+    void prefetch(const Machine& machine) const { machine.prefetch(command); }
+    Result<Participation> operator()(Machine& machine, Timestamp now, Events& events) const {
+      auto result = machine.decide(command, now, events);
+      ++(!result ? counted.refused : result->duplicate ? counted.duplicate : counted.accepted);
+      return result;
+    }
+  };
+  call<Participation>(true, std::move(reply), Decide{std::move(command), metrics_});
 }
 
 void EmbeddedService::get_request(GetRequest command, Reply<RequestView> reply) {

@@ -11,6 +11,7 @@
 namespace spillway::intake {
 
 /// One call of the port: `decide` runs on the state thread as Result<R>(Machine&, Timestamp now, Events&).
+/// One with a prefetch(const Machine&) is asked to.
 template <class R, class Decide>
 class EmbeddedService::CallTask final : public journal::Task {
  public:
@@ -18,6 +19,10 @@ class EmbeddedService::CallTask final : public journal::Task {
       : service_(service), reply_(std::move(reply)), decide_(std::move(decide)), mutates_(mutates) {}
 
   bool mutates() const override { return mutates_; }
+  void prefetch() const override {
+    if constexpr (requires { decide_.prefetch(service_.state_.machine); })
+      decide_.prefetch(service_.state_.machine);
+  }
   void run(journal::Turn& turn) override {
     if (mutates_) service_.ensure_started(turn);
     Events& events = service_.events_;

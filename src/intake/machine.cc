@@ -101,6 +101,13 @@ void Machine::decide_seed(const Seed& id_seed, Events& out) const {
 
 bool Machine::seeded() const { return state_->seeded; }
 
+void Machine::prefetch(const Participate& command) const {
+  const MachineState& s = *state_;
+  const auto found = s.event_index.find(std::string_view(command.event_id));
+  if (found == s.event_index.end()) return;
+  s.people.prefetch(person_key(s.seed, found->second, command.user_id));
+}
+
 Result<Participation> Machine::decide(const Participate& command, Timestamp now, Events& out) const {
   const MachineState& s = *state_;
   CHECK(s.seeded);
@@ -109,7 +116,7 @@ Result<Participation> Machine::decide(const Participate& command, Timestamp now,
   const std::uint32_t index = found->second;
   const EventState& event = *s.events[index];
   const PersonKey person = person_key(s.seed, index, command.user_id);
-  if (const std::uint64_t number = s.people.find(person)) return Participation{request_id(number), true};
+  if (const std::uint64_t number = s.find_person(person)) return Participation{request_id(number), true};
   if (command.only_repeat) return too_often();
   if (now < event.opens_at) {
     return Error{ErrorCode::kEventNotOpen, fmt::format("opens at {}", format_time(event.opens_at))};

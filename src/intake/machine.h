@@ -73,6 +73,8 @@ class Machine {
   /// In this order: not_found (no such event); the same id again for whoever is here already, in whatever
   /// state; event_not_open, event_closed; overloaded. `out` then views into the command.
   Result<Participation> decide(const Participate&, Timestamp now, Events& out) const;
+  /// Fetches what deciding it will read, and changes nothing.
+  void prefetch(const Participate&) const;
   /// In this order: invalid_argument (closesAt), capacity_below_taken, overloaded. `out` then views into the
   /// command.
   Result<EventView> decide(const PutEvent&, Timestamp now, Events& out) const;

@@ -57,7 +57,7 @@ class Recount {
       ++dead_letters_;
       if (!s_.dead.contains({r.until_us, number})) fail();
     }
-    if (s_.people.find(person_key(s_.seed, r.event, s_.requests.user_id(number, r))) != number) fail();
+    if (s_.find_person(person_key(s_.seed, r.event, s_.requests.user_id(number, r))) != number) fail();
   }
   bool agrees() {
     std::size_t visible = 0;

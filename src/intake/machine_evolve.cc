@@ -415,7 +415,8 @@ class Evolver {
     ++count_of(event.retired, r.status);
     event.first = r.next();
     if (event.first == 0) event.last = 0;
-    s_.people.remove(person);
+    const bool was_there = s_.people.remove(person, number);
+    CHECK(was_there);
     s_.requests.remove(number);
   }
 

@@ -21,7 +21,7 @@ void look_on(const MachineState& s, const SearchRequests& query, std::uint64_t b
   const auto look = [&](std::uint32_t index) {
     const EventState& event = *s.events[index];
     if (event.first == 0 || event.first >= below) return;
-    const std::uint64_t number = s.people.find(person_key(s.seed, index, query.user_id));
+    const std::uint64_t number = s.find_person(person_key(s.seed, index, query.user_id));
     if (number != 0 && number < below && matches(s, query, number, s.requests.at(number))) {
       progress.newest.push_back(number);
     }

@@ -215,7 +215,7 @@ class Loader {
     }
     const auto event = static_cast<std::uint32_t>(event_index);
     const PersonKey person = person_key(s_.seed, event, user_id);
-    if (s_.people.find(person) != 0) return false;
+    if (s_.find_person(person) != 0) return false;
     s_.people.add(person, number);
     Record& record = s_.requests.add(number, user_id, body);
     record.queued_at_us = queued_at.us;

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/person_index.h"
 #include "intake/machine.h"
 #include "intake/machine_webhooks.h"
-#include "intake/people.h"
 #include "intake/request_store.h"
 
 namespace spillway::intake {
@@ -180,7 +180,7 @@ struct MachineState {
   Seed seed{};
   bool paused = false;
   RequestStore requests;
-  People people;
+  PersonIndex people;  ///< who has taken part in what: numbers of kept requests
   std::vector<std::unique_ptr<EventState>> events;
   boost::unordered_flat_map<std::string, std::uint32_t, TextHash, std::equal_to<>> event_index;
   std::map<std::uint64_t, Notes> notes;
@@ -229,6 +229,13 @@ struct MachineState {
     if (!found) return nullptr;
     if (number != nullptr) *number = *found;
     return requests.find(*found);
+  }
+  /// The number of the request that somebody made for an event, or 0.
+  std::uint64_t find_person(const PersonKey& key) const {
+    return people.find(key, [&](std::uint64_t number) {
+      const Record& r = requests.at(number);
+      return person_key(seed, r.event, requests.user_id(number, r)) == key;
+    });
   }
   const Notes* notes_of(std::uint64_t number, const Record& record) const {
     return record.has_notes ? &notes.find(number)->second : nullptr;

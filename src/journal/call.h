@@ -14,7 +14,8 @@ namespace spillway::journal {
 Error refusal(Fate);
 
 /// A call of a port: `decide` runs on the state thread as Result<R>(Turn&), and the reply, given when all
-/// that was written and seen is durable, on the loop that asked.
+/// that was written and seen is durable, on the loop that asked. A `decide` with a prefetch() has that called
+/// as Task::prefetch().
 template <class R, class Decide>
 class Call final : public Task {
  public:
@@ -24,6 +25,9 @@ class Call final : public Task {
       : reply_(std::move(reply)), decide_(std::move(decide)), mutates_(mutates) {}
 
   bool mutates() const override { return mutates_; }
+  void prefetch() const override {
+    if constexpr (requires { decide_.prefetch(); }) decide_.prefetch();
+  }
   void run(Turn& turn) override { result_.emplace(decide_(turn)); }
   void finish() override {
     reply_(fate == Fate::kDurable ? std::move(*result_) : Result<R>(refusal(fate)));

@@ -32,6 +32,9 @@ class Task : public Node {
  public:
   /// False for reads, which are answered even when nothing can be written.
   virtual bool mutates() const = 0;
+  /// On the state thread, a few tasks before run(): may fetch (__builtin_prefetch) what that will read, which
+  /// in a crowd is in no cache. Changes nothing, and run() must not count on it.
+  virtual void prefetch() const {}
   /// On the state thread: decides, appends events, keeps its reply. Not called when `fate` is a refusal.
   virtual void run(Turn&) = 0;
 

@@ -70,6 +70,41 @@ TEST(Engine, AnswersAndRemembers) {
   EXPECT_GT(again.engine->recovery().records, 1000u);
 }
 
+TEST(Engine, PrefetchesForEveryTaskBeforeItRuns) {
+  class Fetching final : public Task {
+   public:
+    explicit Fetching(std::size_t& without) : without_(without) {}
+    bool mutates() const override { return false; }
+    void prefetch() const override { fetched_ = true; }
+    void run(Turn&) override {
+      if (!fetched_) ++without_;
+    }
+    void finish() override { delete this; }
+
+   private:
+    std::size_t& without_;
+    mutable bool fetched_ = false;
+  };
+  MemoryFileSystem files;
+  World world(files);
+  ASSERT_EQ(world.start(), "");
+  std::size_t without = 0;
+  RecordingLoop loop(3);
+  std::size_t total = 0;
+  for (const std::size_t tasks : {1u, 7u, 8u, 9u, 3'000u}) {  // the last: more than one round
+    NodeList list;
+    for (std::size_t i = 0; i < tasks; ++i) {
+      auto* const task = new Fetching(without);
+      task->home = &loop;
+      list.push(task);
+    }
+    world.engine->take(std::move(list));
+    loop.wait_for(total += tasks);
+  }
+  loop.finish_all();
+  EXPECT_EQ(without, 0u);
+}
+
 TEST(Engine, OneDirectoryOneEngine) {
   MemoryFileSystem files;
   World first(files), second(files);

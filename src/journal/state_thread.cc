@@ -16,6 +16,8 @@ constexpr std::size_t kStopReserveBytes = kBlockBytes;
 /// After so many tasks the clock is read again, a due tick runs, and an idle journal thread gets what there
 /// is.
 constexpr std::size_t kTasksPerRound = 1'024;
+/// Tasks between a prefetch and the run: long enough for memory to answer, short enough to be still there.
+constexpr std::size_t kPrefetchAhead = 8;
 
 }  // namespace
 
@@ -167,10 +169,17 @@ void StateThread::run_batch(NodeList& batch) {
   begin_round();
   turn_.set_now(time_.now());
   const bool ran = !batch.empty();
+  const Node* next = batch.front();  // to prefetch
+  std::size_t ahead = 0;             // of the task to run
   for (std::size_t i = 0; i < kTasksPerRound; ++i) {
+    for (; next != nullptr && ahead < kPrefetchAhead; ++ahead) {
+      static_cast<const Task*>(next)->prefetch();
+      next = next->next;
+      if (next != nullptr) __builtin_prefetch(next);  // it comes from another core
+    }
     Node* const node = batch.pop();
     if (node == nullptr) break;
-    if (batch.front() != nullptr) __builtin_prefetch(batch.front());  // it comes from another core
+    --ahead;
     run_task(static_cast<Task&>(*node));
   }
   if (ran) run_residents(&Resident::end_of_batch);

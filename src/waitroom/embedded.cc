@@ -45,47 +45,77 @@ void EmbeddedService::attach(journal::Engine& engine, const Seed& seed, std::uin
 }
 
 template <class R, class Decide, class Tell>
+struct EmbeddedService::Change {
+  EmbeddedService& s;
+  Decide decide;
+  Tell tell;
+
+  void prefetch() const {
+    if constexpr (requires { decide.prefetch(s.state_.machine); }) decide.prefetch(s.state_.machine);
+  }
+  Result<R> operator()(journal::Turn& turn) {
+    s.begin(turn);
+    s.ensure_started(turn);
+    s.events_.clear();
+    auto decided = decide(s.state_.machine, turn.now(), s.events_);
+    s.commit(turn, s.events_);
+    s.record_audit(turn);
+    if (!decided) return decided.error();
+    return tell(s.state_.machine, turn.now(), *decided);
+  }
+};
+
+template <class R, class Decide, class Tell>
 void EmbeddedService::change(Reply<R> reply, Decide decide, Tell tell) {
   journal::call<R>(*engine_, true, std::move(reply),
-                   [this, decide = std::move(decide), tell = std::move(tell)](journal::Turn& turn) mutable {
-                     begin(turn);
-                     ensure_started(turn);
-                     events_.clear();
-                     auto decided = decide(state_.machine, turn.now(), events_);
-                     commit(turn, events_);
-                     record_audit(turn);
-                     if (!decided) return Result<R>(decided.error());
-                     return tell(state_.machine, turn.now(), *decided);
-                   });
+                   Change<R, Decide, Tell>{*this, std::move(decide), std::move(tell)});
 }
 
 template <class R, class Tell>
+struct EmbeddedService::Read {
+  EmbeddedService& s;
+  Tell tell;
+
+  void prefetch() const {
+    if constexpr (requires { tell.prefetch(s.state_.machine); }) tell.prefetch(s.state_.machine);
+  }
+  Result<R> operator()(journal::Turn& turn) {
+    s.begin(turn);
+    return tell(s.state_.machine, turn.now());
+  }
+};
+
+template <class R, class Tell>
 void EmbeddedService::read(Reply<R> reply, Tell tell) {
-  journal::call<R>(*engine_, false, std::move(reply),
-                   [this, tell = std::move(tell)](journal::Turn& turn) mutable -> Result<R> {
-                     begin(turn);
-                     return tell(state_.machine, turn.now());
-                   });
+  journal::call<R>(*engine_, false, std::move(reply), Read<R, Tell>{*this, std::move(tell)});
 }
 
 void EmbeddedService::enter(Enter command, Reply<TicketView> reply) {
   if (!engine_->accepting()) return reply(journal::refusal(journal::Fate::kOverloaded));
-  change<TicketView>(
-      std::move(reply),
-      [command = std::move(command)](Machine& machine, Timestamp now, Events& events) {
-        return machine.decide(command, now, events);
-      },
-      [](Machine& machine, Timestamp now, TicketRef ref) {
-        machine.saw(ref, now);
-        return machine.view(ref, now);
-      });
+  struct Decide {
+    Enter command;
+    void prefetch(const Machine& machine) const { machine.prefetch(command); }
+    Result<TicketRef> operator()(Machine& machine, Timestamp now, Events& events) const {
+      return machine.decide(command, now, events);
+    }
+  };
+  change<TicketView>(std::move(reply), Decide{std::move(command)},
+                     [](Machine& machine, Timestamp now, TicketRef ref) {
+                       machine.saw(ref, now);
+                       return machine.view(ref, now);
+                     });
 }
 
 void EmbeddedService::status(TicketRef ref, Reply<TicketView> reply) {
-  read<TicketView>(std::move(reply), [ref](Machine& machine, Timestamp now) {
-    machine.saw(ref, now);
-    return machine.view(ref, now);
-  });
+  struct Tell {
+    TicketRef ref;
+    void prefetch(const Machine& machine) const { machine.prefetch(ref); }
+    Result<TicketView> operator()(Machine& machine, Timestamp now) const {
+      machine.saw(ref, now);
+      return machine.view(ref, now);
+    }
+  };
+  read<TicketView>(std::move(reply), Tell{ref});
 }
 
 void EmbeddedService::look(std::vector<TicketRef> refs, Reply<std::vector<Result<TicketView>>> reply) {

@@ -56,10 +56,15 @@ class EmbeddedService final : public Service, public journal::Resident {
   void on_stop(journal::Turn&) override {}
 
  private:
-  /// Runs `decide` as Result<R>(Machine&, journal::Turn&, Events&) and commits what it proposes before `tell`
-  /// answers as Result<R>(Machine&, Timestamp now).
+  template <class R, class Decide, class Tell>
+  struct Change;
+  /// Runs `decide` as Result<D>(Machine&, Timestamp now, Events&) and commits what it proposes before `tell`
+  /// answers as Result<R>(Machine&, Timestamp now, D). A `decide` with a prefetch(const Machine&) is asked
+  /// to.
   template <class R, class Decide, class Tell>
   void change(Reply<R> reply, Decide decide, Tell tell);
+  template <class R, class Tell>
+  struct Read;
   template <class R, class Tell>
   void read(Reply<R> reply, Tell tell);
 

@@ -81,24 +81,25 @@ Result<TicketRef> Machine::decide(const Enter& command, Timestamp now, Events& o
   const bool made = found == s.concert_index.end();
   const auto index = made ? static_cast<std::uint32_t>(s.concerts.size()) : found->second;
   const PersonKey person = person_key(s.seed, index, command.user_id);
-  const Error full{ErrorCode::kQueueFull, "too many people stand in line", kRetryWhenFullSeconds};
+  const auto full = [] {
+    return Error{ErrorCode::kQueueFull, "too many people stand in line", kRetryWhenFullSeconds};
+  };
   if (made) {
     if (s.unconfigured >= s.config.max_unconfigured || s.concerts.size() >= UINT32_MAX) {
       return Error{ErrorCode::kQueueFull, "too many concerts that nobody has configured",
                    kRetryWhenFullSeconds};
     }
-    if (s.kept >= s.config.max_tickets) return full;
+    if (s.kept >= s.config.max_tickets) return full();
     out.emplace_back(ConcertMade{now, index, command.concert_id});
     out.emplace_back(Entered{now, {index, 1}, s.signing_key, person, now + Settings{}.ready_us});
     return TicketRef{index, 1};
   }
   const Concert& c = *s.concerts[index];
-  const auto& part = s.part_of(person);
-  if (const auto known = part.find(person); known != part.end()) return TicketRef::unpack(*known);
+  if (const std::uint64_t known = s.find_person(person); known != 0) return TicketRef::unpack(known);
   if (c.settings.mode == Mode::kPaused) {
     return Error{ErrorCode::kQueuePaused, "this line is paused", kRetryWhenPausedSeconds};
   }
-  if (s.kept >= s.config.max_tickets || c.tickets.last() >= limits::kMaxTicketNumber) return full;
+  if (s.kept >= s.config.max_tickets || c.tickets.last() >= limits::kMaxTicketNumber) return full();
   const bool to_draw = c.draw == DrawState::kGathering && c.opened(now);
   if (to_draw) out.emplace_back(Drawn{now, index, c.tickets.last()});
   const TicketRef ref{index, c.tickets.last() + 1};
@@ -107,6 +108,17 @@ Result<TicketRef> Machine::decide(const Enter& command, Timestamp now, Events& o
   out.emplace_back(
       Entered{now, ref, s.signing_key, person, at_once ? now + c.settings.ready_us : Timestamp{}});
   return ref;
+}
+
+void Machine::prefetch(const Enter& command) const {
+  const MachineState& s = *state_;
+  const auto found = s.concert_index.find(std::string_view(command.concert_id));
+  if (found == s.concert_index.end()) return;
+  s.people.prefetch(person_key(s.seed, found->second, command.user_id));
+}
+
+void Machine::prefetch(TicketRef ref) const {
+  if (const Concert* c = state_->concert_at(ref.concert)) c->tickets.prefetch(ref.number);
 }
 
 Status Machine::decide_activate(TicketRef ref, Timestamp now, Events& out) const {

@@ -32,7 +32,7 @@ struct MachineConfig {
 /// from polls (saw()): that is kept up in memory only, is in no event and no digest, and after a restart
 /// everybody counts as just seen; so those of these calls that keep it up are not const. Costs: no call and
 /// no tick goes along the people in a line; what one turn does is bounded by the arguments. Concurrency:
-/// none; the live one belongs to the state thread. Limitations: all in memory, about 90 bytes a person.
+/// none; the live one belongs to the state thread. Limitations: all in memory, about 70 bytes a person.
 class Machine {
  public:
   explicit Machine(MachineConfig = {});
@@ -46,6 +46,9 @@ class Machine {
   /// that nobody has named before is made, with the defaults. `out` then views into the command.
   Result<TicketRef> decide(const Enter&, Timestamp now, Events& out) const;
   Result<TicketRef> decide(Enter&&, Timestamp, Events&) const = delete;
+  /// Fetches what deciding it, or looking at it, will read; changes nothing.
+  void prefetch(const Enter&) const;
+  void prefetch(TicketRef) const;
   /// not_found; ticket_left, ticket_expired; not_your_turn. Done already: no event.
   Status decide_activate(TicketRef, Timestamp now, Events& out) const;
   /// not_found. Whoever is gone already: no event.

@@ -27,10 +27,7 @@ bool agrees(const MachineState& s, std::uint32_t index, const Concert& c) {
   bool good = true;
   c.tickets.for_each([&](std::uint32_t number, const Ticket& t) {
     const TicketRef ref{index, number};
-    const auto& part = s.part_of(t.person);
-    const auto known = part.find(t.person);
-    const bool is_known = known != part.end() && *known == ref.packed();
-    good = good && is_known == !is_gone(t.status);
+    good = good && (s.find_person(t.person) == ref.packed()) == !is_gone(t.status);
     if (t.status == TicketStatus::kWaiting) {
       ++waiting;
       const bool should = c.draw != DrawState::kGathering && (c.drawing == nullptr || number > c.gathered);
@@ -93,7 +90,7 @@ std::uint64_t Machine::digest() const { return state_->digest; }
 std::uint64_t Machine::recompute_digest() const {
   const MachineState& s = *state_;
   std::uint64_t sum = s.hash_globals(), waiting = 0, occupied = 0;
-  std::size_t kept = 0, unconfigured = 0, named = 0, people = 0;
+  std::size_t kept = 0, unconfigured = 0, named = 0;
   bool good = true;
   for (std::uint32_t index = 0; index < s.concerts.size(); ++index) {
     if (s.concerts[index] == nullptr) continue;
@@ -109,10 +106,9 @@ std::uint64_t Machine::recompute_digest() const {
     unconfigured += c.configured ? 0 : 1;
     ++named;
   }
-  for (const auto& part : s.people) people += part.size();
   good = good && waiting == s.waiting && occupied == s.occupied && occupied == s.deadlines.size() &&
          kept == s.kept && unconfigured == s.unconfigured && named == s.concert_index.size() &&
-         people == waiting + occupied;
+         s.people.size() == waiting + occupied;
   return good ? sum : ~sum;
 }
 

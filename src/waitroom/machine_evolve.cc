@@ -77,8 +77,7 @@ class Evolver {
       ++c.waiting;
       ++s_.waiting;
       ++s_.kept;
-      const bool is_new = s_.part_of(e.person).insert(ref.packed()).second;
-      CHECK(is_new);
+      s_.people.add(e.person, ref.packed());
       c.entered.add(e.at);
       const std::uint32_t chunk = TicketStore::chunk_of(ref.number);
       if (ref.number % TicketStore::kChunkTickets == 0 && c.tickets.all_gone(chunk - 1)) {
@@ -232,7 +231,7 @@ class Evolver {
 
   void went(TicketRef ref, Timestamp at) {
     Concert& c = *s_.concerts[ref.concert];
-    const bool was_there = s_.part_of(c.tickets.at(ref.number).person).erase(ref.packed()) == 1;
+    const bool was_there = s_.people.remove(c.tickets.at(ref.number).person, ref.packed());
     CHECK(was_there);
     c.went.add(at);
     if (c.tickets.went(ref.number)) {

@@ -161,7 +161,8 @@ class Loader {
       c.tickets.went(ref.number);
       return true;
     }
-    if (!s_.part_of(person).insert(ref.packed()).second) return false;
+    if (s_.find_person(person) != 0) return false;
+    s_.people.add(person, ref.packed());
     if (t.status == TicketStatus::kWaiting) {
       if (c.waiting == 0) c.oldest = ref.number;
       ++c.waiting;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstdint>
 #include <deque>
 #include <limits>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/person_index.h"
 #include "waitroom/lottery.h"
 #include "waitroom/machine.h"
 #include "waitroom/ordered_set.h"
@@ -91,7 +91,7 @@ struct TextHash {
 };
 
 struct MachineState {
-  explicit MachineState(MachineConfig c) : config(c), people(make_people()) {}
+  explicit MachineState(MachineConfig c) : config(c) {}
 
   MachineConfig config;
   bool seeded = false;
@@ -120,35 +120,15 @@ struct MachineState {
 
   std::uint64_t digest = 0;
 
-  // Who is in which line: tickets that are not gone, found by their person. In parts, so that the one that
-  // grows at an insert is small; of ten bytes and not forty a person, because the key is in the ticket.
-  struct PersonHash {
-    using is_transparent = void;
-    using is_avalanching = void;
-    const MachineState* state;
-    std::size_t operator()(const PersonKey& key) const { return key.low; }
-    std::size_t operator()(std::uint64_t ref) const { return state->person_of(ref).low; }
-  };
-  struct PersonEqual {
-    using is_transparent = void;
-    const MachineState* state;
-    bool operator()(std::uint64_t a, std::uint64_t b) const { return a == b; }
-    bool operator()(std::uint64_t ref, const PersonKey& key) const { return state->person_of(ref) == key; }
-    bool operator()(const PersonKey& key, std::uint64_t ref) const { return state->person_of(ref) == key; }
-  };
-  using People = boost::unordered_flat_set<std::uint64_t, PersonHash, PersonEqual>;
-  static constexpr std::size_t kPeopleParts = 4096;
-  std::vector<People> people;
+  PersonIndex people;  ///< in which line who is: tickets that are not gone, packed
 
-  std::vector<People> make_people() {
-    return std::vector<People>(kPeopleParts, People(0, PersonHash{this}, PersonEqual{this}));
+  /// The ticket that somebody has in a line, packed, unless it is gone; else 0.
+  std::uint64_t find_person(const PersonKey& key) const {
+    return people.find(key, [&](std::uint64_t packed) {
+      const TicketRef ref = TicketRef::unpack(packed);
+      return concerts[ref.concert]->tickets.at(ref.number).person == key;
+    });
   }
-  const PersonKey& person_of(std::uint64_t packed) const {
-    const TicketRef ref = TicketRef::unpack(packed);
-    return concerts[ref.concert]->tickets.at(ref.number).person;
-  }
-  People& part_of(const PersonKey& key) { return people[key.high % kPeopleParts]; }
-  const People& part_of(const PersonKey& key) const { return people[key.high % kPeopleParts]; }
 
   /// `to_look_at`: tickets that may be looked at for the oldest wait; what was is taken off.
   ConcertView view(const Concert&, Timestamp now, std::uint32_t& to_look_at) const;
