@@ -19,4 +19,10 @@ inline void yield_to_those_who_run() {
   static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_BATCH, &none));
 }
 
+/// From now on the calling thread has what the others leave, and a core at once goes to whoever wakes.
+inline void run_when_idle() {
+  const sched_param none{};
+  static_cast<void>(pthread_setschedparam(pthread_self(), SCHED_IDLE, &none));
+}
+
 }  // namespace spillway

@@ -28,6 +28,7 @@ struct OpenMode {
   bool write = false;   ///< O_RDWR instead of O_RDONLY
   bool direct = false;  ///< O_DIRECT; EINVAL where the file system has none
   bool dsync = false;   ///< O_DSYNC
+  bool read_ahead = true;
 };
 
 class FileSystem {

@@ -60,6 +60,7 @@ class PosixFileSystem final : public FileSystem {
     if (mode.dsync) flags |= O_DSYNC;
     const int fd = ::open(path.c_str(), flags, 0640);
     if (fd < 0) return errno;
+    if (!mode.read_ahead) static_cast<void>(::posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM));  // a wish
     *file = std::make_unique<PosixFile>(fd);
     return 0;
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 
 #include "base/thread.h"
+#include "journal/paced_file_system.h"
 #include "journal/recovery.h"
 #include "journal/snapshot.h"
 #include "journal/spare.h"
@@ -82,8 +84,15 @@ void SnapshotMaker::run() {
     lock.unlock();
     Status outcome = Ok{};
     std::thread worker([&] {
-      lower_priority(urgent ? 5 : 19);  // which a thread cannot take back: so it is one for each snapshot
-      outcome = make(sequence, live);
+      // Which a thread cannot take back: so it is one for each snapshot. Not nice 19: whoever runs so keeps a
+      // core for a whole slice, and a commit that has just been written waits for it.
+      if (urgent) {
+        lower_priority(5);
+      } else {
+        run_when_idle();
+      }
+      PacedFileSystem paced(files_, [this](std::chrono::nanoseconds pause) { rest(pause); });
+      outcome = make(urgent ? files_ : paced, sequence, live);
     });
     worker.join();
     lock.lock();
@@ -100,36 +109,41 @@ void SnapshotMaker::run() {
   changed_.notify_all();
 }
 
-Status SnapshotMaker::make(std::uint64_t sequence, const Checkpoint& live) {
+void SnapshotMaker::rest(std::chrono::nanoseconds pause) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, pause, [this] { return wanted_after_ || stopping_ || failure_.failed(); });
+}
+
+Status SnapshotMaker::make(FileSystem& files, std::uint64_t sequence, const Checkpoint& live) {
   const auto owned = factory_();
   std::vector<Replica*> replicas;
   for (const auto& replica : owned) replicas.push_back(replica.get());
   std::uint64_t base = 0;
-  Status status = rebuild(sequence, live, replicas, &base);
+  Status status = rebuild(files, sequence, live, replicas, &base);
   if (!status.ok()) return status;
-  status = write_snapshot(files_, options_.dir, sequence, live.time, replicas, stopping_);
+  status = write_snapshot(files, options_.dir, sequence, live.time, replicas, stopping_);
   if (!status.ok()) return status;
   newest_.store(sequence, std::memory_order_relaxed);
   return remove_old(sequence, base);
 }
 
-Status SnapshotMaker::rebuild(std::uint64_t sequence, const Checkpoint& live,
+Status SnapshotMaker::rebuild(FileSystem& files, std::uint64_t sequence, const Checkpoint& live,
                               const std::vector<Replica*>& replicas, std::uint64_t* base) {
-  auto listing = list_journal(files_, options_.dir);
+  auto listing = list_journal(files, options_.dir);
   if (!listing.ok()) return std::move(listing).error();
   std::vector<std::string> notes;
-  auto chosen = choose_snapshot(files_, options_.dir, *listing, &notes);
+  auto chosen = choose_snapshot(files, options_.dir, *listing, &notes);
   if (!chosen.ok()) return std::move(chosen).error();
   *base = *chosen;
   if (*base != 0) {
-    auto loaded = load_snapshot(files_, options_.dir, *base, replicas);
+    auto loaded = load_snapshot(files, options_.dir, *base, replicas);
     if (!loaded.ok()) return std::move(loaded).error();
   }
   ReplayOptions options;
   options.after = *base;
   options.until = sequence;
   options.abandon = &stopping_;
-  auto end = replay(files_, options_.dir, *listing, replicas, options);
+  auto end = replay(files, options_.dir, *listing, replicas, options);
   if (stopping_) return Error{ErrorCode::kDraining, "the journal is stopping"};
   if (!end.ok() && end.error().code == kSystemError) return std::move(end).error();
   // From here on an error is more than a snapshot that could not be made: the log is not what was

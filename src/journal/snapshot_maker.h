@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -45,8 +46,10 @@ class SnapshotMaker {
  private:
   void run();
   bool due() const;
-  Status make(std::uint64_t sequence, const Checkpoint& live);
-  Status rebuild(std::uint64_t sequence, const Checkpoint& live, const std::vector<Replica*>&,
+  /// Unless somebody waits for the snapshot.
+  void rest(std::chrono::nanoseconds pause);
+  Status make(FileSystem&, std::uint64_t sequence, const Checkpoint& live);
+  Status rebuild(FileSystem&, std::uint64_t sequence, const Checkpoint& live, const std::vector<Replica*>&,
                  std::uint64_t* base);
   Status remove_old(std::uint64_t newest, std::uint64_t base);
 

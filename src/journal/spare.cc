@@ -10,6 +10,7 @@
 
 #include "base/thread.h"
 #include "journal/group.h"
+#include "journal/paced_file_system.h"
 #include "journal/segment.h"
 
 namespace spillway::journal {
@@ -34,7 +35,7 @@ SparePreparer::SparePreparer(FileSystem& files, const EngineOptions& options, Fa
 
 Status SparePreparer::prepare_first() {
   std::unique_ptr<File> file;
-  const int error = prepare(&file);
+  const int error = prepare(files_, &file);
   if (error != 0 && !is_full(error)) return cannot("prepare", options_.dir, kSpareName, error);
   spare_ = std::move(file);
   set(error == 0 ? State::kReady : State::kFull);
@@ -74,7 +75,15 @@ void SparePreparer::renamed() {
 
 void SparePreparer::wait_while_working() {
   std::unique_lock lock(mutex_);
+  ++waiting_;
+  changed_.notify_all();
   changed_.wait(lock, [this] { return state() != State::kWorking || failure_.failed(); });
+  --waiting_;
+}
+
+void SparePreparer::rest(std::chrono::nanoseconds pause) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, pause, [this] { return waiting_ > 0 || stopping_ || failure_.failed(); });
 }
 
 void SparePreparer::wake() {
@@ -91,6 +100,7 @@ void SparePreparer::set(State state) {
 void SparePreparer::run() {
   name_this_thread("spare");
   lower_priority(5);
+  PacedFileSystem paced(files_, [this](std::chrono::nanoseconds pause) { rest(pause); });
   std::unique_lock lock(mutex_);
   const auto retry = std::chrono::microseconds(options_.storage_retry_us);
   while (true) {
@@ -102,7 +112,7 @@ void SparePreparer::run() {
     if (stopping_ || failure_.failed()) return;
     lock.unlock();
     std::unique_ptr<File> file;
-    const int error = prepare(&file);
+    const int error = prepare(paced, &file);
     lock.lock();
     if (error != 0 && !is_full(error)) {
       lock.unlock();
@@ -115,31 +125,31 @@ void SparePreparer::run() {
   }
 }
 
-int SparePreparer::prepare(std::unique_ptr<File>* file) {
+int SparePreparer::prepare(FileSystem& files, std::unique_ptr<File>* file) {
   // Looked at first, so that a full disk is not written to and freed again five times a second.
   std::uint64_t free = 0;
   if (const int error = files_.free_bytes(options_.dir, &free); error != 0) return error;
   if (free < options_.segment_bytes) return ENOSPC;
   int error = files_.remove(path_);
   if (error == ENOENT) error = 0;
-  if (error == 0) error = fill(path_);
-  if (error == 0) error = open(path_, options_.sync, file);
+  if (error == 0) error = fill(files);
+  if (error == 0) error = open(files_, options_.sync, file);
   // The room goes back at once: a snapshot, which is what sets old segments free, needs it more.
   if (error != 0) static_cast<void>(files_.remove(path_));
   return error;
 }
 
-int SparePreparer::open(const std::string& path, bool dsync, std::unique_ptr<File>* file) const {
+int SparePreparer::open(FileSystem& files, bool dsync, std::unique_ptr<File>* file) const {
   OpenMode mode{.create = true, .write = true, .direct = options_.direct_io, .dsync = dsync};
-  int error = files_.open(path, mode, file);
+  int error = files.open(path_, mode, file);
   if (error == EINVAL && mode.direct) {  // this file system has no O_DIRECT
     mode.direct = false;
-    error = files_.open(path, mode, file);
+    error = files.open(path_, mode, file);
   }
   return error;
 }
 
-int SparePreparer::fill(const std::string& path) {
+int SparePreparer::fill(FileSystem& files) {
   struct Free {
     void operator()(char* p) const { std::free(p); }
   };
@@ -148,7 +158,7 @@ int SparePreparer::fill(const std::string& path) {
   CHECK(zeros != nullptr);
   std::memset(zeros.get(), 0, piece);
   std::unique_ptr<File> file;
-  if (const int error = open(path, false, &file); error != 0) return error;
+  if (const int error = open(files, false, &file); error != 0) return error;
   for (std::uint64_t at = 0; at < options_.segment_bytes; at += piece) {
     const std::size_t size = std::min<std::size_t>(piece, options_.segment_bytes - at);
     if (const int error = write_all(*file, at, zeros.get(), size, kBlockBytes); error != 0) return error;

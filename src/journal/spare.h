@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -14,16 +15,16 @@
 
 namespace spillway::journal {
 
-/// Lowers the calling thread's share of the processor. 19 is next to nothing: for what nobody ever waits for.
-/// 5, a third of an ordinary share: for what the state thread waits for when it is too late.
+/// Lowers the calling thread's share of the processor. 5, a third of an ordinary share: for what the state
+/// thread waits for when it is too late.
 void lower_priority(int nice);
 
 /// Keeps one segment's worth of zeros ready on disk, so that a commit never waits for space to be found.
 ///
-/// Operation: `spare.tmp` is written full of zeros and synced; claim() hands it out; whoever claimed it
-/// renames it and calls renamed(), then the next is made. This is the one place where a full disk shows: then
-/// state() is kFull and the preparer looks again after EngineOptions::storage_retry_us, until there is room.
-/// Concurrency: every call from any thread.
+/// Operation: `spare.tmp` is written full of zeros and synced, in pieces with a pause after each; claim()
+/// hands it out; whoever claimed it renames it and calls renamed(), then the next is made. This is the one
+/// place where a full disk shows: then state() is kFull and the preparer looks again after
+/// EngineOptions::storage_retry_us, until there is room. Concurrency: every call from any thread.
 class SparePreparer {
  public:
   enum class State { kWorking, kReady, kFull };
@@ -50,9 +51,11 @@ class SparePreparer {
  private:
   void run();
   /// 0, or why there is no spare.
-  int prepare(std::unique_ptr<File>* file);
-  int fill(const std::string& path);
-  int open(const std::string& path, bool dsync, std::unique_ptr<File>* file) const;
+  int prepare(FileSystem&, std::unique_ptr<File>* file);
+  int fill(FileSystem&);
+  int open(FileSystem&, bool dsync, std::unique_ptr<File>* file) const;
+  /// Unless somebody waits for the spare.
+  void rest(std::chrono::nanoseconds pause);
   void set(State state);
 
   FileSystem& files_;
@@ -65,6 +68,7 @@ class SparePreparer {
   std::condition_variable changed_;
   std::unique_ptr<File> spare_;
   bool claimed_ = false;
+  int waiting_ = 0;  ///< in wait_while_working()
   bool stopping_ = false;
   std::thread thread_;
 };
