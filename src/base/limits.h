@@ -70,9 +70,10 @@ inline constexpr std::size_t kMaxRecordBytes = 128 * 1024;
 inline constexpr std::size_t kJournalBlockBytes = 4096;
 inline constexpr std::size_t kSegmentBytes = 64 * 1024 * 1024;
 inline constexpr std::size_t kSnapshotEveryBytes =
-    256 * 1024 * 1024;                                       ///< closed segments since the last snapshot
-inline constexpr std::size_t kPacedBytes = 256 * 1024;       ///< of the disk's time, for work that can wait
-inline constexpr Micros kMaxPacedRest = kSecond;             ///< after one such piece
+    256 * 1024 * 1024;                                  ///< closed segments since the last snapshot
+inline constexpr std::size_t kPacedBytes = 256 * 1024;  ///< of the disk's time, for work that can wait
+inline constexpr Micros kPaceWork = kMillisecond;       ///< in one go, of work that can wait
+inline constexpr Micros kMaxPaceRest = kSecond;
 inline constexpr std::size_t kMaxTurnBytes = 1024 * 1024;    ///< records of one task or tick
 inline constexpr Micros kStorageRetry = 200 * kMillisecond;  ///< how often a full disk is looked at again
 inline constexpr Micros kTick = 20 * kMillisecond;           ///< how exact the state thread's timers are

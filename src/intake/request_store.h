@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/pace.h"
 #include "intake/types.h"
 
 namespace spillway::intake {
@@ -88,6 +89,7 @@ class RequestStore {
   void for_each(F&& visit) const {
     for (std::uint64_t index = 0; index < chunks_.size(); ++index) {
       if (chunks_[index] == nullptr) continue;
+      Pace::breathe();
       for (std::uint64_t slot = 0; slot < kChunkRecords; ++slot) {
         const std::uint64_t number = index << kChunkBits | slot;
         if (number == 0 || number > last_) continue;

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,17 +10,15 @@ namespace spillway::journal {
 
 /// Another file system's files, for work that no commit waits for: snapshots, and the spare segment.
 ///
-/// Operation: what is read or written goes in small pieces, without the kernel reading ahead, and `rest` is
-/// called after each with how long to leave the disk alone: three times as long as the piece took, at most
-/// limits::kMaxPacedRest. So a commit finds the disk free three quarters of the time, and else waits for one
-/// piece. Measured at 50,000 sign-ups a second on one core: without, the slowest hundredth waited 9 ms
-/// because of spares and 110 ms because of a snapshot, whose reads (8 MiB at once, ahead) a disk scheduler
-/// prefers to writes. Concurrency: as the other's; `rest` is called on the thread that reads or writes, and
-/// may return early.
+/// Operation: what is read or written goes in pieces of limits::kPacedBytes, without the kernel reading
+/// ahead, what is written is synced as often, and each piece is followed by Pace::breathe(). So a commit
+/// finds the disk free most of the time, and else waits for one piece. Measured at 50,000 sign-ups a second
+/// on one core: without, the slowest hundredth waited 9 ms because of spares and 110 ms because of a
+/// snapshot, whose reads (8 MiB at once, ahead) a disk scheduler prefers to writes. Concurrency: as the
+/// other's.
 class PacedFileSystem final : public FileSystem {
  public:
-  using Rest = std::function<void(std::chrono::nanoseconds)>;
-  PacedFileSystem(FileSystem& files, Rest rest) : files_(files), rest_(std::move(rest)) {}
+  explicit PacedFileSystem(FileSystem& files) : files_(files) {}
 
   int open(const std::string& path, OpenMode, std::unique_ptr<File>* file) override;
   int make_directory(const std::string& path) override { return files_.make_directory(path); }
@@ -44,7 +40,6 @@ class PacedFileSystem final : public FileSystem {
 
  private:
   FileSystem& files_;
-  const Rest rest_;
 };
 
 }  // namespace spillway::journal

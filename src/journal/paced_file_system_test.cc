@@ -6,10 +6,9 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <thread>
-#include <vector>
 
 #include "base/limits.h"
+#include "base/pace.h"
 #include "journal/failing_file_system.h"
 #include "journal/memory_file_system.h"
 
@@ -36,45 +35,40 @@ class PacedFiles : public ::testing::Test {
 
   MemoryFileSystem memory_;
   FailingFileSystem failing_{memory_};
-  std::vector<nanoseconds> rests_;
-  PacedFileSystem paced_{failing_, [this](nanoseconds pause) { rests_.push_back(pause); }};
+  PacedFileSystem paced_{failing_};
 };
 
-TEST_F(PacedFiles, ReadsAndWritesInPiecesWithAPauseAfterEach) {
+TEST_F(PacedFiles, ReadsAndWritesInPieces) {
   const std::string bytes = some_bytes();
   const auto file = open({.create = true, .write = true});
   ASSERT_EQ(write_all(*file, 0, bytes.data(), bytes.size()), 0);
-  EXPECT_EQ(rests_.size(), 5u);
-  ASSERT_EQ(file->sync(), 0);
-  EXPECT_EQ(rests_.size(), 6u);
+  EXPECT_EQ(failing_.writes(), 5u);
   std::string found(kBytes, '\0');
   std::size_t got = 0;
+  ASSERT_EQ(file->read_at(0, found.data(), found.size(), &got), 0);
+  EXPECT_EQ(got, limits::kPacedBytes);
   ASSERT_EQ(read_all(*file, 0, found.data(), found.size(), &got), 0);
-  EXPECT_EQ(rests_.size(), 11u);
   EXPECT_EQ(got, kBytes);
   EXPECT_TRUE(found == bytes);
-  for (const nanoseconds pause : rests_) EXPECT_GE(pause.count(), 0);
 }
 
-TEST_F(PacedFiles, RestsThreeTimesAsLongAsAPieceTook) {
+TEST_F(PacedFiles, GivesTheirThreadTheOccasionToRest) {
   const auto file = open({.create = true, .write = true});
-  failing_.hold_writes("file");
-  const auto began = std::chrono::steady_clock::now();
-  std::thread held([&] {
-    std::size_t written = 0;
-    EXPECT_EQ(file->write_at(0, "x", 1, &written), 0);
-  });
-  failing_.wait_until_held();
-  const auto at_least = std::chrono::steady_clock::now();
-  while (std::chrono::steady_clock::now() - at_least < std::chrono::milliseconds(1)) {
-  }
-  const auto held_for = std::chrono::steady_clock::now() - at_least;
-  failing_.release_writes();
-  held.join();
-  const auto took_at_most = std::chrono::steady_clock::now() - began;
-  ASSERT_EQ(rests_.size(), 1u);
-  EXPECT_GE(rests_[0], 3 * held_for);
-  EXPECT_LE(rests_[0], 3 * took_at_most);
+  std::size_t done = 0;
+  char byte = 'x';
+  int rests = 0;
+  const Pace pace([&](nanoseconds) { ++rests; });
+  const auto late = [] {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(limits::kPaceWork);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+  };
+  late();
+  ASSERT_EQ(file->write_at(0, &byte, 1, &done), 0);
+  EXPECT_EQ(rests, 1);
+  late();
+  ASSERT_EQ(file->read_at(0, &byte, 1, &done), 0);
+  EXPECT_EQ(rests, 2);
 }
 
 /// Else the last sync would have the disk write all of it at once.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 
+#include "base/pace.h"
 #include "base/thread.h"
 #include "journal/paced_file_system.h"
 #include "journal/recovery.h"
@@ -84,15 +85,18 @@ void SnapshotMaker::run() {
     lock.unlock();
     Status outcome = Ok{};
     std::thread worker([&] {
-      // Which a thread cannot take back: so it is one for each snapshot. Not nice 19: whoever runs so keeps a
-      // core for a whole slice, and a commit that has just been written waits for it.
+      // Which a thread cannot take back: so it is one for each snapshot.
       if (urgent) {
         lower_priority(5);
-      } else {
-        run_when_idle();
+        outcome = make(files_, sequence, live);
+        return;
       }
-      PacedFileSystem paced(files_, [this](std::chrono::nanoseconds pause) { rest(pause); });
-      outcome = make(urgent ? files_ : paced, sequence, live);
+      // Not nice 19: whoever runs so keeps a core for a whole slice, and a commit that has just been written
+      // waits for it.
+      run_when_idle();
+      const Pace pace([this](std::chrono::nanoseconds pause) { rest(pause); });
+      PacedFileSystem paced(files_);
+      outcome = make(paced, sequence, live);
     });
     worker.join();
     lock.lock();

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 
+#include "base/pace.h"
 #include "base/thread.h"
 #include "journal/group.h"
 #include "journal/paced_file_system.h"
@@ -100,7 +101,8 @@ void SparePreparer::set(State state) {
 void SparePreparer::run() {
   name_this_thread("spare");
   lower_priority(5);
-  PacedFileSystem paced(files_, [this](std::chrono::nanoseconds pause) { rest(pause); });
+  PacedFileSystem paced(files_);
+  const Pace pace([this](std::chrono::nanoseconds pause) { rest(pause); });
   std::unique_lock lock(mutex_);
   const auto retry = std::chrono::microseconds(options_.storage_retry_us);
   while (true) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/pace.h"
 #include "base/person_key.h"
 #include "waitroom/types.h"
 
@@ -99,6 +100,7 @@ class TicketStore {
   template <class F>
   void for_each_of(std::uint32_t index, F&& visit) const {
     if (chunks_[index] == nullptr) return;
+    Pace::breathe();
     for (std::uint32_t slot = 0; slot < kChunkTickets; ++slot) {
       const Ticket& ticket = chunks_[index]->tickets[slot];
       if (ticket.status != TicketStatus{}) visit(index << kChunkBits | slot, ticket);
