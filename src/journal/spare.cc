@@ -102,7 +102,6 @@ void SparePreparer::run() {
   name_this_thread("spare");
   lower_priority(5);
   PacedFileSystem paced(files_);
-  const Pace pace([this](std::chrono::nanoseconds pause) { rest(pause); });
   std::unique_lock lock(mutex_);
   const auto retry = std::chrono::microseconds(options_.storage_retry_us);
   while (true) {
@@ -114,7 +113,11 @@ void SparePreparer::run() {
     if (stopping_ || failure_.failed()) return;
     lock.unlock();
     std::unique_ptr<File> file;
-    const int error = prepare(paced, &file);
+    int error = 0;
+    {
+      const Pace pace([this](std::chrono::nanoseconds pause) { rest(pause); });
+      error = prepare(paced, &file);
+    }
     lock.lock();
     if (error != 0 && !is_full(error)) {
       lock.unlock();
