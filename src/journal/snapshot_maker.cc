@@ -36,6 +36,7 @@ void SnapshotMaker::start() {
 
 void SnapshotMaker::stop() {
   stopping_.store(true);
+  abandon_.store(true);
   wake();
   if (thread_.joinable()) thread_.join();
 }
@@ -52,12 +53,14 @@ void SnapshotMaker::segment_opened(std::uint64_t first_sequence, std::uint64_t c
   bytes_since_ += closed_bytes;
   live_ = std::move(live);
   retry_ = true;
+  abandon_the_patient();
   changed_.notify_all();
 }
 
 Status SnapshotMaker::make_after(std::uint64_t sequence) {
   std::unique_lock lock(mutex_);
   wanted_after_ = sequence;
+  abandon_the_patient();
   const std::uint64_t before = attempts_;
   changed_.notify_all();
   changed_.wait(lock, [&] { return ended_ || (attempts_ > before && attempted_ >= sequence); });
@@ -71,6 +74,15 @@ bool SnapshotMaker::due() const {
   return retry_ && options_.snapshot_every_bytes != 0 && bytes_since_ >= options_.snapshot_every_bytes;
 }
 
+/// Nobody waits for a snapshot, unless somebody asked, or the log grows faster than snapshots are made of it.
+bool SnapshotMaker::urgent() const {
+  return wanted_after_ || bytes_since_ >= kUrgentFactor * options_.snapshot_every_bytes;
+}
+
+void SnapshotMaker::abandon_the_patient() {
+  if (patient_ && urgent()) abandon_.store(true);
+}
+
 void SnapshotMaker::run() {
   name_this_thread("snapshot");
   std::unique_lock lock(mutex_);
@@ -80,13 +92,15 @@ void SnapshotMaker::run() {
     const std::uint64_t sequence = current_first_ - 1;
     const std::uint64_t bytes = bytes_since_;
     const Checkpoint live = live_;
-    // Nobody waits for it, unless somebody asked, or the log grows faster than snapshots are made of it.
-    const bool urgent = wanted_after_ || bytes >= kUrgentFactor * options_.snapshot_every_bytes;
+    const bool hurried = urgent();
+    patient_ = !hurried;
+    abandon_.store(false);
+    if (stopping_) abandon_.store(true);  // stop() sets them in the other order: it is seen in any case
     lock.unlock();
     Status outcome = Ok{};
     std::thread worker([&] {
       // Which a thread cannot take back: so it is one for each snapshot.
-      if (urgent) {
+      if (hurried) {
         lower_priority(5);
         outcome = make(files_, sequence, live);
         return;
@@ -100,6 +114,8 @@ void SnapshotMaker::run() {
     });
     worker.join();
     lock.lock();
+    patient_ = false;
+    if (abandon_ && !stopping_ && !outcome.ok()) continue;
     (outcome.ok() ? made_ : failures_).fetch_add(1, std::memory_order_relaxed);
     retry_ = outcome.ok();
     if (outcome.ok()) bytes_since_ -= bytes;
@@ -115,7 +131,7 @@ void SnapshotMaker::run() {
 
 void SnapshotMaker::rest(std::chrono::nanoseconds pause) {
   std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, pause, [this] { return wanted_after_ || stopping_ || failure_.failed(); });
+  changed_.wait_for(lock, pause, [this] { return abandon_ || failure_.failed(); });
 }
 
 Status SnapshotMaker::make(FileSystem& files, std::uint64_t sequence, const Checkpoint& live) {
@@ -125,7 +141,7 @@ Status SnapshotMaker::make(FileSystem& files, std::uint64_t sequence, const Chec
   std::uint64_t base = 0;
   Status status = rebuild(files, sequence, live, replicas, &base);
   if (!status.ok()) return status;
-  status = write_snapshot(files, options_.dir, sequence, live.time, replicas, stopping_);
+  status = write_snapshot(files, options_.dir, sequence, live.time, replicas, abandon_);
   if (!status.ok()) return status;
   newest_.store(sequence, std::memory_order_relaxed);
   return remove_old(sequence, base);
@@ -146,9 +162,9 @@ Status SnapshotMaker::rebuild(FileSystem& files, std::uint64_t sequence, const C
   ReplayOptions options;
   options.after = *base;
   options.until = sequence;
-  options.abandon = &stopping_;
+  options.abandon = &abandon_;
   auto end = replay(files, options_.dir, *listing, replicas, options);
-  if (stopping_) return Error{ErrorCode::kDraining, "the journal is stopping"};
+  if (abandon_) return Error{ErrorCode::kDraining, "the snapshot was abandoned"};
   if (!end.ok() && end.error().code == kSystemError) return std::move(end).error();
   // From here on an error is more than a snapshot that could not be made: the log is not what was
   // acknowledged.

@@ -46,7 +46,11 @@ class SnapshotMaker {
  private:
   void run();
   bool due() const;
-  /// Unless somebody waits for the snapshot.
+  bool urgent() const;
+  /// A snapshot that is made with pauses, once it is urgent: it is begun anew, without. On a busy core it
+  /// might never end, and the log with it.
+  void abandon_the_patient();
+  /// Unless the snapshot is abandoned.
   void rest(std::chrono::nanoseconds pause);
   Status make(FileSystem&, std::uint64_t sequence, const Checkpoint& live);
   Status rebuild(FileSystem&, std::uint64_t sequence, const Checkpoint& live, const std::vector<Replica*>&,
@@ -59,6 +63,7 @@ class SnapshotMaker {
   Failure& failure_;
   std::atomic<std::uint64_t> made_{0}, failures_{0}, newest_, segments_removed_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> abandon_{false};  ///< the snapshot that is being made
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -67,6 +72,7 @@ class SnapshotMaker {
   Checkpoint live_;
   bool retry_ = true;  ///< false after a failure, until the next segment is closed
   std::optional<std::uint64_t> wanted_after_;
+  bool patient_ = false;  ///< one is being made that was not urgent when it began
   bool ended_ = false;
   std::uint64_t attempts_ = 0;   ///< finished ones
   std::uint64_t attempted_ = 0;  ///< at which sequence the last attempt was

@@ -77,6 +77,32 @@ TEST(Snapshot, IsMadeByItselfAfterEnoughSegments) {
   EXPECT_LE(listing_of(files).snapshots.size(), 2u);
 }
 
+TEST(Snapshot, IsBegunAnewInAHurryWhenTheLogOutgrowsIt) {
+  MemoryFileSystem memory;
+  FailingFileSystem files(memory);
+  EngineOptions options = small_options();
+  options.snapshot_every_bytes = 200 * 1024;
+  World world(files, options);
+  ASSERT_EQ(world.start(), "");
+  files.hold_writes("snapshot-");
+  std::uint64_t next = 1;
+  const auto add_bytes = [&](std::size_t bytes) {
+    const std::uint64_t last = next + bytes / 600;
+    world.add_all(next, last, 10, 600);
+    next = last + 1;
+  };
+  add_bytes(400 * 1024);
+  files.wait_until_held();
+  add_bytes(1200 * 1024);  // with that more than four times as much as a snapshot is made after
+  const std::uint64_t outgrown = world.engine->stats().last_sequence / 2;
+  files.release_writes();
+  while (world.engine->stats().snapshot_sequence == 0) std::this_thread::yield();
+  const EngineStats stats = world.engine->stats();
+  EXPECT_GT(stats.snapshot_sequence, outgrown);
+  EXPECT_EQ(stats.snapshot_failures, 0u);
+  EXPECT_EQ(world.failures(), 0) << world.why();
+}
+
 TEST(Snapshot, ADamagedOneFallsBackToTheOneBefore) {
   MemoryFileSystem files;
   const auto values = make_journal(files);
