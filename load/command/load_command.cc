@@ -155,9 +155,8 @@ int LoadCommand::Impl::run_plan() {
 }
 
 int LoadCommand::run() {
-  std::signal(
-      SIGPIPE,
-      SIG_IGN);  // OpenSSL writes without MSG_NOSIGNAL; a broken connection is an answer that is missing
+  // OpenSSL writes without MSG_NOSIGNAL; a broken connection is an answer that is missing.
+  std::signal(SIGPIPE, SIG_IGN);
   if (impl_->run->parsed()) return impl_->run_plan();
   if (impl_->agent->parsed()) return agent_command(impl_->agent_options);
   if (impl_->compare->parsed()) return compare_files(impl_->file_a, impl_->file_b, impl_->tolerance);

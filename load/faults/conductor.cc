@@ -91,8 +91,6 @@ Conductor::Conductor(ServerProcess* server, TcpProxy* proxy) : server_(server), 
 
 Conductor::~Conductor() { stop(); }
 
-Status Conductor::check(const Plan& plan) const { return check(plan, server_ != nullptr, proxy_ != nullptr); }
-
 Status Conductor::check(const Plan& plan, bool has_server, bool has_proxy) {
   if (plan.faults.size() > kMostFaults)
     return invalid_argument(fmt::format("faults: {}, at most {}", plan.faults.size(), kMostFaults));

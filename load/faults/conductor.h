@@ -29,10 +29,8 @@ class Conductor {
   Conductor(const Conductor&) = delete;
   Conductor& operator=(const Conductor&) = delete;
 
-  /// Whether the plan's faults can be carried out. Errors: invalid_argument that names the key,
-  /// "faults[1].kind".
-  Status check(const Plan&) const;
-  /// The same before there is a process or a proxy.
+  /// Whether the plan's faults can be carried out, with a process and a proxy or without. Errors:
+  /// invalid_argument that names the key, "faults[1].kind".
   static Status check(const Plan&, bool has_server, bool has_proxy);
 
   /// Once, with faults that check() took. The run began, or begins, at that time of the steady clock.

@@ -10,7 +10,6 @@
 #include "journal/paced_file_system.h"
 #include "journal/recovery.h"
 #include "journal/snapshot.h"
-#include "journal/spare.h"
 
 namespace spillway::journal {
 namespace {
@@ -101,7 +100,7 @@ void SnapshotMaker::run() {
     std::thread worker([&] {
       // Which a thread cannot take back: so it is one for each snapshot.
       if (hurried) {
-        lower_priority(5);
+        lower_priority();
         outcome = make(files_, sequence, live);
         return;
       }

@@ -1,9 +1,5 @@
 #include "journal/spare.h"
 
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -25,11 +21,6 @@ bool is_full(int error) {
 }
 
 }  // namespace
-
-void lower_priority(int nice) {
-  // Without permission the thread keeps its priority: slower for others, never wrong.
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), nice));
-}
 
 SparePreparer::SparePreparer(FileSystem& files, const EngineOptions& options, Failure& failure)
     : files_(files), options_(options), failure_(failure), path_(in_directory(options.dir, kSpareName)) {}
@@ -100,7 +91,7 @@ void SparePreparer::set(State state) {
 
 void SparePreparer::run() {
   name_this_thread("spare");
-  lower_priority(5);
+  lower_priority();
   PacedFileSystem paced(files_);
   std::unique_lock lock(mutex_);
   const auto retry = std::chrono::microseconds(options_.storage_retry_us);

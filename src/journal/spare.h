@@ -15,10 +15,6 @@
 
 namespace spillway::journal {
 
-/// Lowers the calling thread's share of the processor. 5, a third of an ordinary share: for what the state
-/// thread waits for when it is too late.
-void lower_priority(int nice);
-
 /// Keeps one segment's worth of zeros ready on disk, so that a commit never waits for space to be found.
 ///
 /// Operation: `spare.tmp` is written full of zeros and synced, in pieces with a pause after each; claim()
