@@ -121,6 +121,40 @@ TEST(JsonReader, TellsNullFromAbsent) {
   EXPECT_TRUE(body.has("b"));
 }
 
+TEST(JsonReader, ReadsPastWhatNobodyAsksFor) {
+  const std::string text =
+      R"({"other":[{"name":"x"},[1,[2]],{}],"in":{"name":"y","list":["a","\u00e9\n",""],"deep":
+                               {"name":"z","n":18446744073709551615}},"n\u0061me":"q\"\\","n":7,"yes":true})";
+  JsonReader body(text);
+  EXPECT_EQ(body.required_string("name", 1, 10), "q\"\\");
+  EXPECT_EQ(body.required_uint("n", 0, 10), 7u);
+  EXPECT_EQ(body.optional_bool("yes"), true);
+  EXPECT_FALSE(body.has("list"));
+  body.optional_object("in", [](JsonReader& in) {
+    EXPECT_EQ(in.required_string("name", 1, 10), "y");
+    in.optional_object("deep", [](JsonReader& deep) {
+      EXPECT_EQ(deep.required_string("name", 1, 10), "z");
+      EXPECT_EQ(deep.required_uint("n", 0, ~std::uint64_t{0}), ~std::uint64_t{0});
+    });
+  });
+  EXPECT_TRUE(body.status().ok());
+  body.optional_object("in", [](JsonReader& in) { in.optional_strings("list", 3, 10); });
+  ASSERT_FALSE(body.status().ok());
+  EXPECT_EQ(body.status().error().message, "in.list must be a list of at most 3 strings of 1 to 10 bytes");
+}
+
+TEST(JsonReader, ReadsEveryStringWhole) {
+  // Boost's parser gives long strings with escapes in parts of its own buffer's size.
+  for (const std::size_t size : {0, 1, 100, 4095, 4096, 10000}) {
+    const std::string tail(size, 'a');
+    const std::string text = "{\"plain\":\"" + tail + "\",\"escaped\":\"" + tail + "\\t" + tail + "\"}";
+    JsonReader body(text);
+    EXPECT_EQ(body.required_string("plain", 0, 30000), tail);
+    EXPECT_EQ(body.required_string("escaped", 0, 30000), tail + "\t" + tail);
+    EXPECT_TRUE(body.status().ok());
+  }
+}
+
 TEST(JsonReader, NamesWhatIsWrong) {
   const struct {
     const char* text;
@@ -142,6 +176,9 @@ TEST(JsonReader, NamesWhatIsWrong) {
       {R"({"name":"a","n":1,"at":"tomorrow"})", "at must"},
       {R"({"name":"a","n":1,"name":"b"})", "\"name\" is there twice"},
       {R"({"name":"a","n":1,"x":{"y":1,"y":2}})", "\"y\" is there twice"},
+      {R"({"name":"a","n":1,"x":[{"b":1,"y":1,"a":1,"\u0079":2}]})", "\"y\" is there twice"},
+      {R"({"name":"a","n":1,"":1,"":2})", "\"\" is there twice"},
+      {R"({"name":"a","n":1,"x":{"name":2}})", nullptr},
       {R"({"name":"a","n":1,"x":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]})", "deeper than"},
       {"{\"name\":\"\xff\",\"n\":1}", "not valid JSON"},
       {"{\"name\":\"a\x01\",\"n\":1}", "not valid JSON"},

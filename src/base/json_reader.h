@@ -13,6 +13,9 @@
 
 namespace spillway {
 
+struct JsonDocument;
+struct JsonNode;
+
 /// Whether `text` is one JSON value as we take it: strict UTF-8, no member twice, no deeper than
 /// limits::kMaxJsonDepth. Errors are invalid_argument; they name the member that is there twice.
 Status check_json(std::string_view text);
@@ -22,7 +25,8 @@ Status check_json(std::string_view text);
 /// caller reads all and asks status() once.
 class JsonReader {
  public:
-  /// What check_json() refuses is an error from the start, and so is a value that is no object.
+  /// What check_json() refuses is an error from the start, and so is a value that is no object. `text`
+  /// outlives this.
   explicit JsonReader(std::string_view text);
   ~JsonReader();
   JsonReader(JsonReader&&) noexcept;
@@ -53,9 +57,16 @@ class JsonReader {
   Status status() const;
 
  private:
-  struct Impl;
-  explicit JsonReader(std::unique_ptr<Impl>);
-  std::unique_ptr<Impl> impl_;
+  /// Reads an object inside of another's document.
+  explicit JsonReader(const JsonNode& object);
+  /// Null when it is absent.
+  const JsonNode* member(std::string_view name) const;
+  /// Null when it is absent or null.
+  const JsonNode* find(std::string_view name) const;
+
+  std::unique_ptr<const JsonDocument> document_;  ///< null when it is another's
+  const JsonNode* object_ = nullptr;              ///< whose members are read; null: there is an error
+  std::optional<Error> error_;
 };
 
 }  // namespace spillway
