@@ -44,8 +44,10 @@ bool word_needs_escape(const char* bytes) {
   return (below_space | bytes_equal(word, '"') | bytes_equal(word, '\\')) != 0;
 }
 
-/// Whether nothing in it needs an escape: eight bytes at a time, because nearly always that is so.
-bool is_plain(std::string_view text) {
+}  // namespace
+
+/// Eight bytes at a time, because nearly always that is so.
+bool JsonWriter::is_plain(std::string_view text) {
   if (text.size() < 8) {
     return std::none_of(text.begin(), text.end(),
                         [](char c) { return needs_escape(static_cast<unsigned char>(c)); });
@@ -55,24 +57,16 @@ bool is_plain(std::string_view text) {
   return !escape;
 }
 
-}  // namespace
-
-void JsonWriter::quote(std::string_view text, std::string_view after) {
-  const std::string_view comma = first_ ? "" : ",";
-  if (is_plain(text)) [[likely]] {
-    const std::size_t from = out_.size();
-    out_.resize(from + comma.size() + 1 + text.size() + after.size());
-    char* to = out_.data() + from;
-    to = std::copy(comma.begin(), comma.end(), to);
-    *to++ = '"';
-    if (!text.empty()) std::memcpy(to, text.data(), text.size());
-    std::copy(after.begin(), after.end(), to + text.size());
+JsonWriter& JsonWriter::long_value(std::string_view text) {
+  separate();
+  out_.push_back('"');
+  if (is_plain(text)) {
+    out_.append(text);
   } else {
-    out_.append(comma).push_back('"');
     escape(text);
-    out_.append(after);
   }
-  first_ = false;
+  out_.push_back('"');
+  return *this;
 }
 
 void JsonWriter::escape(std::string_view text) {
