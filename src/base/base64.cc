@@ -20,9 +20,10 @@ constexpr auto kValues = make_values();
 
 }  // namespace
 
-std::string base64url(std::string_view bytes) {
-  std::string text((bytes.size() * 4 + 2) / 3, '\0');
-  char* out = text.data();
+void append_base64url(std::string& text, std::string_view bytes) {
+  const std::size_t before = text.size();
+  text.resize(before + (bytes.size() * 4 + 2) / 3);
+  char* out = text.data() + before;
   const auto byte = [&](std::size_t at) { return unsigned{static_cast<unsigned char>(bytes[at])}; };
   std::size_t at = 0;
   for (; at + 3 <= bytes.size(); at += 3) {
@@ -38,6 +39,11 @@ std::string base64url(std::string_view bytes) {
     *out++ = kAlphabet[bits >> 12 & 0x3f];
     if (rest == 2) *out++ = kAlphabet[bits >> 6 & 0x3f];
   }
+}
+
+std::string base64url(std::string_view bytes) {
+  std::string text;
+  append_base64url(text, bytes);
   return text;
 }
 

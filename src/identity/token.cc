@@ -150,10 +150,10 @@ std::string TokenAuthority::issue(std::string_view user_id, Role role, Timestamp
   out.u64(id);
   payload.append(user_id);
   std::string token(kPrefix);
-  token += base64url(payload);
+  append_base64url(token, payload);
   const MacBytes signature = mac(current_, token);
   token += '.';
-  token += base64url({reinterpret_cast<const char*>(signature.data()), signature.size()});
+  append_base64url(token, {reinterpret_cast<const char*>(signature.data()), signature.size()});
   return token;
 }
 

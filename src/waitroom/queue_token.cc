@@ -32,8 +32,8 @@ Error refused() { return {ErrorCode::kQueueTokenInvalid, "X-Queue-Token must be 
 
 std::string make_token(const QueueKey& key, TicketRef ticket, Timestamp entered_at,
                        std::string_view user_id) {
-  std::string payload;
-  payload.reserve(32 + user_id.size());
+  thread_local std::string payload;  // reused: no allocation for it
+  payload.clear();
   ByteWriter out(payload);
   out.u8(kPayloadVersion);
   out.u8(kQueueToken);
@@ -45,10 +45,10 @@ std::string make_token(const QueueKey& key, TicketRef ticket, Timestamp entered_
   std::string token;
   token.reserve(kPrefix.size() + payload.size() * 4 / 3 + 4 + kMacChars);
   token += kPrefix;
-  token += base64url(payload);
+  append_base64url(token, payload);
   const HmacSha256::Mac signature = key.mac(token);
   token += '.';
-  token += base64url(text_of(signature.data(), kMacBytes));
+  append_base64url(token, text_of(signature.data(), kMacBytes));
   return token;
 }
 
@@ -97,11 +97,13 @@ std::string make_statement(const QueueKey& key, std::string_view type, std::stri
       .member("typ", type)
       .member("kid", key.name())
       .close_object();
-  std::string text = base64url(header) + '.' + base64url(claims);
+  std::string text = base64url(header) + '.';
+  append_base64url(text, claims);
   std::array<unsigned char, crypto_sign_ed25519_BYTES> signature;
   CHECK(crypto_sign_ed25519_detached(signature.data(), nullptr, bytes_of(text), text.size(),
                                      key.private_key.data()) == 0);
-  return text + '.' + base64url(text_of(signature.data(), signature.size()));
+  append_base64url(text += '.', text_of(signature.data(), signature.size()));
+  return text;
 }
 
 std::string public_keys_json(const QueueKeys& keys) {
