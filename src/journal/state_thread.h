@@ -102,7 +102,8 @@ class StateThread {
   /// Publishes and waits until the journal thread has taken the group.
   void hand_over();
   void finish_task(Task& task);
-  void measure(SteadyTime from, SteadyTime to);
+  /// What ran since the one before ended was one: a few tasks, or a resident's part in a round.
+  void end_turn();
 
   const EngineOptions& options_;
   const Sizes sizes_;

@@ -153,7 +153,7 @@ void append_engine_metrics(std::string& out, const journal::EngineStats& stats,
   append_metric(out, "spillway_engine_tasks_in_works", "gauge", "Tasks taken and not yet answered.",
                 stats.in_works);
   append_metric(out, "spillway_engine_longest_turn_seconds", "gauge",
-                "The longest time one task held the state thread.",
+                "The longest time that eight tasks in a row held the state thread.",
                 static_cast<double>(stats.longest_turn_us) / kSecond);
   append_metric(out, "spillway_recovery_seconds", "gauge", "How long the last start took to recover.",
                 static_cast<double>(recovery.took_us) / kSecond);
