@@ -87,6 +87,9 @@ struct EngineOptions {
   bool direct_io = true;  ///< O_DIRECT where the file system has it
   bool sync = true;       ///< false loses acknowledged work at a power cut: for the tests that must show so
   Micros storage_retry_us = limits::kStorageRetry;  ///< how often a full disk is looked at again
+  /// The share of its processors' time from which on this process is short of it: then commits are larger.
+  double processors_short_at = 0.94;
+  Micros longest_gathering_us = limits::kLongestGathering;  ///< since the commit before, of larger ones
 };
 
 /// For metrics and health; a copy, any thread.
@@ -101,7 +104,7 @@ struct EngineStats {
   std::uint64_t snapshot_sequence = 0;
   std::uint64_t snapshot_failures =
       0;                       ///< since the start; each is tried again when the next segment is full
-  Micros longest_turn_us = 0;  ///< the longest time the state thread was busy with one batch's task
+  Micros longest_turn_us = 0;  ///< the longest time the state thread was busy with a few tasks
   bool storage_full = false;
   bool failed = false;  ///< a write failed; nothing more is taken and the process should exit with 3
 };

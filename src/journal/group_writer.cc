@@ -15,6 +15,7 @@ GroupWriter::GroupWriter(FileSystem& files, const EngineOptions& options, std::u
       spare_(spare),
       failure_(failure),
       delivery_(in_works),
+      target_(GroupTarget::usable_processors(), options.processors_short_at),
       first_(group_capacity),
       second_(group_capacity) {}
 
@@ -41,7 +42,7 @@ void GroupWriter::publish(NodeList& seen, Delivery& delivery) {
   if (open_->empty()) return;
   const std::lock_guard lock(mutex_);
   ready_ = open_;
-  if (sleeping_) offered_.notify_one();
+  if (sleeping_ && is_enough(*ready_)) offered_.notify_one();
 }
 
 bool GroupWriter::reclaim() {
@@ -57,7 +58,10 @@ bool GroupWriter::reclaim() {
 
 void GroupWriter::wait_taken() {
   std::unique_lock lock(mutex_);
+  hurry_ = true;
+  offered_.notify_one();
   taken_.wait(lock, [this] { return ready_ == nullptr; });
+  hurry_ = false;
 }
 
 void GroupWriter::finish() {
@@ -80,7 +84,11 @@ void GroupWriter::run() {
     sleeping_ = true;
     offered_.wait(lock, [this] { return ready_ != nullptr || finishing_; });
     sleeping_ = false;
-    if (ready_ == nullptr) break;
+    if (target_.tasks() > 0) gather(lock);
+    if (ready_ == nullptr) {
+      if (finishing_) break;
+      continue;  // the state thread has taken it back, to gather on
+    }
     Group& group = *std::exchange(ready_, nullptr);
     busy_ = true;
     taken_.notify_one();
@@ -94,10 +102,34 @@ void GroupWriter::run() {
   }
 }
 
+void GroupWriter::gather(std::unique_lock<std::mutex>& lock) {
+  // From the commit before on, so that whoever comes alone does not wait.
+  const auto until = committed_at_ + std::chrono::microseconds(options_.longest_gathering_us);
+  enough_ = target_.tasks();
+  sleeping_ = true;
+  offered_.wait_until(lock, until,
+                      [this] { return finishing_ || (ready_ != nullptr && is_enough(*ready_)); });
+  sleeping_ = false;
+  enough_ = 0;
+}
+
+bool GroupWriter::is_enough(const Group& group) const {
+  return hurry_ || group.new_segment != nullptr || group.tasks.size() >= enough_;
+}
+
+void GroupWriter::note_commit(std::size_t tasks) {
+  const auto used = GroupTarget::processor_time();
+  const auto now = std::chrono::steady_clock::now();
+  target_.committed(tasks, used - used_, now - committed_at_);
+  used_ = used;
+  committed_at_ = now;
+}
+
 void GroupWriter::write_and_release(Group& group, std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   const std::string why = failure_.failed() ? "failed before" : write(group);
   if (!why.empty()) failure_.fail(why);
+  note_commit(group.tasks.size());
   NodeList tasks = std::move(group.tasks);
   lock.lock();
   do {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "journal/failure.h"
 #include "journal/file_system.h"
 #include "journal/group.h"
+#include "journal/group_target.h"
 #include "journal/spare.h"
 #include "journal/watermark.h"
 
@@ -28,8 +30,9 @@ struct WriterCounters {
 /// The journal thread: writes groups, moves the watermark, and only then gives their tasks back.
 ///
 /// Operation: the state thread gathers into open(). publish() offers what was gathered; the journal thread
-/// takes it as soon as it is idle. Until it has, reclaim() gets the same group back, to gather on. So there
-/// are two groups: one gathering or offered, one being written. Concurrency: publish(), reclaim(),
+/// takes it as soon as it is idle, or a little later when larger groups pay (GroupTarget). Until it has,
+/// reclaim() gets the same group back, to gather on. So there are two groups: one gathering or offered, one
+/// being written. Concurrency: publish(), reclaim(),
 /// wait_taken(), finish() on the state thread.
 class GroupWriter {
  public:
@@ -64,6 +67,11 @@ class GroupWriter {
 
  private:
   void run();
+  /// Waits until the target is reached, it took too long, or somebody waits for the journal thread.
+  void gather(std::unique_lock<std::mutex>&);
+  /// Whether the journal thread need not wait for more. Under the lock.
+  bool is_enough(const Group&) const;
+  void note_commit(std::size_t tasks);
   void write_and_release(Group&, std::unique_lock<std::mutex>&);
   /// Empty, or why it failed.
   std::string write(Group&);
@@ -84,6 +92,9 @@ class GroupWriter {
   std::unique_ptr<File> file_;
   std::uint64_t segment_ = 0;
   std::uint64_t segment_end_ = 0;
+  GroupTarget target_;
+  GroupTarget::Time used_{};  ///< when the commit before ended
+  std::chrono::steady_clock::time_point committed_at_;
 
   Group first_, second_;
   Group* open_ = &first_;  ///< the state thread's
@@ -93,6 +104,8 @@ class GroupWriter {
   Group* ready_ = nullptr;
   bool busy_ = false;
   bool sleeping_ = false;
+  std::size_t enough_ = 0;  ///< tasks that the journal thread waits for
+  bool hurry_ = false;      ///< the state thread waits for the journal thread
   bool finishing_ = false;
   NodeList seen_;  ///< leave with the group being written
   std::thread thread_;
