@@ -62,8 +62,10 @@ class JsonWriter {
   }
   JsonWriter& value(std::string_view text) {
     if (text.size() > kShort || !is_plain(text)) return long_value(text);
-    char piece[kShort + 3] = {',', '"'};
-    std::memcpy(piece + 2, text.data(), text.size());
+    char piece[kShort + 3];
+    piece[0] = ',';
+    piece[1] = '"';
+    if (!text.empty()) std::memcpy(piece + 2, text.data(), text.size());
     piece[text.size() + 2] = '"';
     out_.append(piece + first_, text.size() + 3 - first_);
     first_ = false;
@@ -73,7 +75,8 @@ class JsonWriter {
   JsonWriter& value(bool b) { return raw(b ? "true" : "false"); }
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonWriter& value(T number) {
-    char piece[kDigits + 1] = {','};
+    char piece[kDigits + 1];
+    piece[0] = ',';
     const auto end = std::to_chars(piece + 1, piece + sizeof piece, number).ptr;
     out_.append(piece + first_, static_cast<std::size_t>(end - piece) - first_);
     first_ = false;

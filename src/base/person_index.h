@@ -12,14 +12,14 @@ namespace spillway {
 /// From persons to numbers of theirs, for tens of millions of them.
 ///
 /// Operation: a hash table in 512 parts, told apart by bits of the key, so that the one that grows at an
-/// insert is small and nothing stalls, and the heads of all parts stay in the cache. A part is an array of buckets of one cache line each, with six numbers
-/// and 16 bits of hash for each of them; what finds its bucket full goes on to the next one, and the full one
-/// counts how many did. So most calls touch one line besides the head of the part, and prefetch() fetches
-/// that line while something else is done; growing needs no hash but the 16 bits. Keys are not kept: whoever
-/// asks says whose a number is, which is asked once for nearly every call that finds one. Not in huge pages,
-/// which would save a tenth of a microsecond: the kernel took 300 ms to find one at 10 million people. Costs:
-/// 13 to 26 bytes a person, and 8 KiB. Concurrency: none. Limitations: 0 is no number; a part does not grow
-/// beyond 65,536 buckets.
+/// insert is small and nothing stalls, and the heads of all parts stay in the cache. A part is an array of
+/// buckets of one cache line each, with six numbers and 16 bits of hash for each of them; what finds its
+/// bucket full goes on to the next one, and the full one counts how many did. So most calls touch one line
+/// besides the head of the part, and prefetch() fetches that line while something else is done; growing needs
+/// no hash but the 16 bits. Keys are not kept: whoever asks says whose a number is, which is asked once for
+/// nearly every call that finds one. Not in huge pages, which would save a tenth of a microsecond: the kernel
+/// took 300 ms to find one at 10 million people. Costs: 13 to 26 bytes a person, and 8 KiB. Concurrency:
+/// none. Limitations: 0 is no number; a part does not grow beyond 65,536 buckets.
 class PersonIndex {
  public:
   PersonIndex() : parts_(std::make_unique<std::array<Part, kParts>>()) {}

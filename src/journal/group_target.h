@@ -11,8 +11,8 @@ namespace spillway::journal {
 /// thread switches, some 60 us. Where processors have nothing better to do, waiting for a larger group only
 /// makes everybody wait; where they are short, it leaves more of them for requests. So the target grows, a
 /// little with each commit, while this process uses nearly all the time of its processors, and falls at once
-/// when it does not: also because the target was so large that they ran out of work. Measured with everything
-/// on one core and 256 connections: commits half as many, 4 to 5% more requests. Concurrency: none.
+/// when it does not: also because the target was so large that they ran out of work. ADR 18 has what was
+/// measured. Concurrency: none.
 class GroupTarget {
  public:
   using Time = std::chrono::nanoseconds;

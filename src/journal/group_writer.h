@@ -32,8 +32,7 @@ struct WriterCounters {
 /// Operation: the state thread gathers into open(). publish() offers what was gathered; the journal thread
 /// takes it as soon as it is idle, or a little later when larger groups pay (GroupTarget). Until it has,
 /// reclaim() gets the same group back, to gather on. So there are two groups: one gathering or offered, one
-/// being written. Concurrency: publish(), reclaim(),
-/// wait_taken(), finish() on the state thread.
+/// being written. Concurrency: publish(), reclaim(), wait_taken(), finish() on the state thread.
 class GroupWriter {
  public:
   struct Opened {
