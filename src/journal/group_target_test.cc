@@ -96,6 +96,7 @@ class PatientWorld : public World {
     EngineOptions options = small_options();
     options.processors_short_at = 0;
     options.longest_gathering_us = 3600 * kSecond;
+    options.segment_bytes = 1024 * 1024;  // the end of one ends the waiting, too
     return options;
   }
 };
