@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 /// A value. Those inside of it follow it at once.
 struct JsonNode {
-  enum class Kind : std::uint8_t { kNull, kBool, kWhole, kNegative, kFraction, kString, kArray, kObject };
+  enum class Kind : std::uint8_t { kNull, kBool, kWhole, kOtherNumber, kString, kArray, kObject };
 
   Kind kind;
   bool truth = false;       ///< of kBool
@@ -89,8 +89,9 @@ class DocumentBuilder {
     return true;
   }
   bool on_number_part(json::string_view, json::error_code&) { return true; }
-  bool on_int64(std::int64_t number, json::string_view, json::error_code&) {
-    add(number < 0 ? Kind::kNegative : Kind::kWhole).whole = static_cast<std::uint64_t>(number);
+  bool on_int64(std::int64_t number, json::string_view, json::error_code& error) {
+    if (number >= 0) return on_uint64(static_cast<std::uint64_t>(number), {}, error);
+    add(Kind::kOtherNumber);
     return true;
   }
   bool on_uint64(std::uint64_t number, json::string_view, json::error_code&) {
@@ -98,7 +99,7 @@ class DocumentBuilder {
     return true;
   }
   bool on_double(double, json::string_view, json::error_code&) {
-    add(Kind::kFraction);
+    add(Kind::kOtherNumber);
     return true;
   }
   bool on_bool(bool truth, json::error_code&) {
@@ -206,7 +207,6 @@ JsonReader::JsonReader(std::string_view text) {
 }
 JsonReader::JsonReader(const JsonNode& object) : object_(&object) {}
 JsonReader::~JsonReader() = default;
-JsonReader::JsonReader(JsonReader&&) noexcept = default;
 
 const JsonNode* JsonReader::member(std::string_view name) const {
   const JsonNode* found = nullptr;

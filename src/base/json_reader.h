@@ -29,7 +29,6 @@ class JsonReader {
   /// outlives this.
   explicit JsonReader(std::string_view text);
   ~JsonReader();
-  JsonReader(JsonReader&&) noexcept;
 
   /// And it is not null.
   bool has(std::string_view name) const;

@@ -28,8 +28,6 @@ namespace {
 
 constexpr std::uint64_t kOnes = 0x0101010101010101, kSigns = 0x8080808080808080;  // in each byte
 
-constexpr bool needs_escape(unsigned char c) { return c < 0x20 || c == '"' || c == '\\'; }
-
 /// A sign bit in each byte that is `c`.
 constexpr std::uint64_t bytes_equal(std::uint64_t word, unsigned char c) {
   const std::uint64_t off = word ^ kOnes * c;
@@ -49,8 +47,7 @@ bool word_needs_escape(const char* bytes) {
 /// Eight bytes at a time, because nearly always that is so.
 bool JsonWriter::is_plain(std::string_view text) {
   if (text.size() < 8) {
-    return std::none_of(text.begin(), text.end(),
-                        [](char c) { return needs_escape(static_cast<unsigned char>(c)); });
+    return std::none_of(text.begin(), text.end(), json_needs_escape);
   }
   bool escape = word_needs_escape(text.data() + text.size() - 8);  // may look at some a second time
   for (std::size_t at = 0; at + 8 < text.size(); at += 8) escape |= word_needs_escape(text.data() + at);
@@ -73,7 +70,7 @@ void JsonWriter::escape(std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   for (const char each : text) {
     const auto c = static_cast<unsigned char>(each);
-    if (!needs_escape(c)) {
+    if (!json_needs_escape(each)) {
       out_.push_back(each);
     } else if (c == '"' || c == '\\') {
       out_.push_back('\\');

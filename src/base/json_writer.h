@@ -11,6 +11,10 @@
 
 namespace spillway {
 
+constexpr bool json_needs_escape(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == '"' || c == '\\';
+}
+
 /// The name of a member that is known when this is compiled: what has to be appended for it is, too. In an
 /// answer of ten members names were a tenth of the whole request's work.
 class JsonName {
@@ -21,7 +25,7 @@ class JsonName {
     char* to = piece_;
     for (const char c : {',', '"'}) *to++ = c;
     for (std::size_t i = 0; i + 1 < N; ++i) {
-      if (name[i] < ' ' || name[i] == '"' || name[i] == '\\') throw "this would have to be escaped";
+      if (json_needs_escape(name[i])) throw "this would have to be escaped";
       *to++ = name[i];
     }
     for (const char c : {'"', ':'}) *to++ = c;
@@ -75,12 +79,7 @@ class JsonWriter {
   JsonWriter& value(bool b) { return raw(b ? "true" : "false"); }
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonWriter& value(T number) {
-    char piece[kDigits + 1];
-    piece[0] = ',';
-    const auto end = std::to_chars(piece + 1, piece + sizeof piece, number).ptr;
-    out_.append(piece + first_, static_cast<std::size_t>(end - piece) - first_);
-    first_ = false;
-    return *this;
+    return number_after(first_ ? "" : ",", number);
   }
   JsonWriter& value(double number);
   JsonWriter& value(Timestamp t);
@@ -96,13 +95,7 @@ class JsonWriter {
   }
   template <std::integral T>
   requires(!std::same_as<T, bool>) JsonWriter& member(const JsonName& name, const T& number) {
-    const std::string_view before = name.piece(first_);
-    char piece[JsonName::kMost + kDigits];
-    std::memcpy(piece, before.data(), before.size());
-    const auto end = std::to_chars(piece + before.size(), piece + sizeof piece, number).ptr;
-    out_.append(piece, static_cast<std::size_t>(end - piece));
-    first_ = false;
-    return *this;
+    return number_after(name.piece(first_), number);
   }
   template <std::convertible_to<std::string_view> Name, class T>
   requires(!std::is_array_v<Name>) JsonWriter& member(const Name& name, const T& v) {
@@ -113,6 +106,16 @@ class JsonWriter {
   // What is usual is put together here first: an append costs more than the copy.
   static constexpr std::size_t kDigits = 20, kShort = 125;
 
+  /// `before` is JsonName::kMost bytes at most.
+  template <class T>
+  JsonWriter& number_after(std::string_view before, T number) {
+    char piece[JsonName::kMost + kDigits];
+    std::memcpy(piece, before.data(), before.size());
+    const auto end = std::to_chars(piece + before.size(), piece + sizeof piece, number).ptr;
+    out_.append(piece, static_cast<std::size_t>(end - piece));
+    first_ = false;
+    return *this;
+  }
   JsonWriter& open(char c) {
     separate();
     out_.push_back(c);
@@ -130,6 +133,7 @@ class JsonWriter {
   }
   /// Whether nothing in it needs an escape.
   static bool is_plain(std::string_view text);
+  /// The text is longer than kShort, or has something to escape.
   JsonWriter& long_value(std::string_view text);
   void escape(std::string_view text);
 

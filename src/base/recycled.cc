@@ -2,6 +2,7 @@
 
 #include <array>
 #include <new>
+#include <utility>
 
 namespace spillway::recycled {
 namespace {
@@ -15,6 +16,8 @@ constexpr bool kOn = false;
 constexpr bool kOn = true;
 #endif
 
+constexpr std::size_t size_class(std::size_t bytes) { return (bytes + kStep - 1) / kStep; }
+
 /// A list through the blocks themselves.
 struct Kept {
   struct Block {
@@ -22,42 +25,46 @@ struct Kept {
   };
   Block* first = nullptr;
   std::size_t count = 0;
+};
 
-  ~Kept() {
-    while (first != nullptr) {
-      Block* const block = first;
-      first = block->next;
-      ::operator delete(block);
+/// Outside of what ends with the thread: destructors that run later may still ask.
+thread_local bool ended = false;
+
+struct Lists {
+  std::array<Kept, size_class(kMostBytes) + 1> kept;
+
+  ~Lists() {
+    ended = true;
+    for (Kept& list : kept) {
+      for (Kept::Block* block = list.first; block != nullptr;) {
+        ::operator delete(std::exchange(block, block->next));
+      }
     }
-    count = kMostKept;  // whatever comes after the thread's end goes straight back
   }
 };
 
-constexpr std::size_t size_class(std::size_t bytes) { return (bytes + kStep - 1) / kStep; }
-
-Kept& kept_of(std::size_t bytes) {
-  thread_local std::array<Kept, size_class(kMostBytes) + 1> kept;
-  return kept[size_class(bytes)];
+/// Null for what is not kept.
+Kept* kept_of(std::size_t bytes) {
+  if (!kOn || bytes > kMostBytes || ended) return nullptr;
+  thread_local Lists lists;
+  return &lists.kept[size_class(bytes)];
 }
 
 }  // namespace
 
 void* take(std::size_t bytes) {
-  if (!kOn || bytes > kMostBytes) return ::operator new(bytes);
-  Kept& kept = kept_of(bytes);
-  if (kept.first == nullptr) return ::operator new(size_class(bytes) * kStep);
-  --kept.count;
-  Kept::Block* const block = kept.first;
-  kept.first = block->next;
-  return block;
+  Kept* const kept = kept_of(bytes);
+  // Rounded up even so: it may be kept when it comes back, and then serves all of its size.
+  if (kept == nullptr || kept->first == nullptr) return ::operator new(size_class(bytes) * kStep);
+  --kept->count;
+  return std::exchange(kept->first, kept->first->next);
 }
 
 void give_back(void* block, std::size_t bytes) {
-  if (!kOn || bytes > kMostBytes) return ::operator delete(block);
-  Kept& kept = kept_of(bytes);
-  if (kept.count >= kMostKept) return ::operator delete(block);
-  ++kept.count;
-  kept.first = new (block) Kept::Block{kept.first};
+  Kept* const kept = kept_of(bytes);
+  if (kept == nullptr || kept->count >= kMostKept) return ::operator delete(block);
+  ++kept->count;
+  kept->first = new (block) Kept::Block{kept->first};
 }
 
 }  // namespace spillway::recycled

@@ -58,5 +58,29 @@ TEST(Recycled, ComesBackOnAnyThread) {
   std::thread([] { recycled::give_back(recycled::take(200), 200); }).join();
 }
 
+/// A thread's own objects end in the reverse order of their making: this one after the lists.
+struct Late {
+  ~Late() {
+    std::set<void*> blocks;
+    for (int i = 0; i < 100; ++i) {
+      blocks.insert(recycled::take(200));
+      std::memset(*blocks.rbegin(), 0xff, 200);
+    }
+    EXPECT_EQ(blocks.size(), 100u);
+    for (void* block : blocks) recycled::give_back(block, 200);
+  }
+  int touched = 0;
+};
+
+TEST(Recycled, ServesWhoComesAfterTheThreadsEnd) {
+  std::thread([] {
+    thread_local Late late;
+    late.touched = 1;
+    std::vector<void*> blocks;
+    for (int i = 0; i < 10; ++i) blocks.push_back(recycled::take(200));
+    for (void* block : blocks) recycled::give_back(block, 200);
+  }).join();
+}
+
 }  // namespace
 }  // namespace spillway
