@@ -11,9 +11,10 @@ bool has_control_characters(std::string_view utf8);
 
 /// Header fields, schemes and the like: `a` is `b` but for the case of A to Z.
 inline bool equals_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; };
-  return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
+  constexpr char kCase = 'a' - 'A';
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return x == y || ((x ^ y) == kCase && (x | kCase) >= 'a' && (x | kCase) <= 'z');
+  });
 }
 
 /// Two digits a byte, in lower case.

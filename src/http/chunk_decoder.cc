@@ -3,21 +3,14 @@
 #include <algorithm>
 #include <cstring>
 
+#include "http/characters.h"
+
 namespace spillway::http {
 namespace {
 
 constexpr Refusal kBadChunk{ErrorCode::kMalformedRequest, "the chunked body is not valid"};
 constexpr Refusal kTooLarge{ErrorCode::kPayloadTooLarge, "the body is larger than this route takes"};
 constexpr Refusal kLongTrailer{ErrorCode::kHeadersTooLarge, "the trailer is longer than 16 KiB"};
-
-bool is_text(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-}
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-         (c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr);
-}
 
 }  // namespace
 
@@ -104,14 +97,14 @@ bool ChunkDecoder::step_size(char c) {
         return true;
       }
       if (c == '"') at_ = At::kQuoted;
-      return is_text(c) && extension_byte();
+      return fits(Place::kText, c) && extension_byte();
     case At::kQuoted:
       if (c == '"') at_ = At::kExtension;
       if (c == '\\') at_ = At::kEscaped;
-      return is_text(c) && extension_byte();
+      return fits(Place::kText, c) && extension_byte();
     case At::kEscaped:
       at_ = At::kQuoted;
-      return is_text(c) && extension_byte();
+      return fits(Place::kText, c) && extension_byte();
     default:  // kSizeLf
       if (c != '\n') return false;
       if (left_ == 0) {
@@ -139,19 +132,19 @@ bool ChunkDecoder::step_trailer(char c) {
         return true;
       }
       at_ = At::kTrailerName;
-      return is_name_char(c);
+      return fits(Place::kToken, c);
     case At::kTrailerName:
       if (c == ':') {
         at_ = At::kTrailerValue;
         return true;
       }
-      return is_name_char(c);
+      return fits(Place::kToken, c);
     case At::kTrailerValue:
       if (c == '\r') {
         at_ = At::kTrailerLf;
         return true;
       }
-      return is_text(c);
+      return fits(Place::kText, c);
     case At::kTrailerLf:
       at_ = At::kTrailerStart;
       return c == '\n';

@@ -1,21 +1,15 @@
 #include "http/head.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "base/text.h"
-#include "http/asio_impl.h"
-
-#include <boost/beast/http/basic_parser.hpp>
-
+#include "http/characters.h"
 #include "http/target.h"
 
 namespace spillway::http {
 namespace {
-
-namespace beast = boost::beast::http;
-using beast_view = boost::beast::string_view;
-using boost::beast::error_code;
 
 constexpr Refusal kBadLine{ErrorCode::kMalformedRequest, "a line does not end with CR LF"};
 constexpr Refusal kFolded{ErrorCode::kMalformedRequest, "a header line begins with white space"};
@@ -34,194 +28,198 @@ constexpr Refusal kUnknownCoding{ErrorCode::kNotImplemented,
 constexpr Refusal kVersion{ErrorCode::kVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken"};
 constexpr Refusal kExpectation{ErrorCode::kExpectationFailed, "only 100-continue can be expected"};
 
-std::string_view to_view(beast_view s) { return {s.data(), s.size()}; }
-
-/// tchar of RFC 9110, 5.6.2.
-bool is_token_char(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return c != '\0' && std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
-}
-
-bool to_method(beast::verb verb, Method& method) {
-  switch (verb) {
-    case beast::verb::get:
-      method = Method::kGet;
-      return true;
-    case beast::verb::head:
-      method = Method::kHead;
-      return true;
-    case beast::verb::post:
-      method = Method::kPost;
-      return true;
-    case beast::verb::put:
-      method = Method::kPut;
-      return true;
-    case beast::verb::delete_:
-      method = Method::kDelete;
-      return true;
-    case beast::verb::patch:
-      method = Method::kPatch;
-      return true;
-    case beast::verb::options:
-      method = Method::kOptions;
-      return true;
-    default:
-      return false;
-  }
-}
+struct NamedMethod {
+  std::string_view name;
+  Method method;
+};
+constexpr NamedMethod kMethods[] = {{"GET", Method::kGet},        {"POST", Method::kPost},
+                                    {"PUT", Method::kPut},        {"HEAD", Method::kHead},
+                                    {"DELETE", Method::kDelete},  {"PATCH", Method::kPatch},
+                                    {"OPTIONS", Method::kOptions}};
 
 /// uri-host [ ":" port ] as far as a server needs it that serves every name alike: the characters, and digits
 /// only after the last colon outside of brackets.
 bool valid_host(std::string_view host) {
-  if (host.empty()) return false;
-  const std::size_t bracket = host.rfind(']');
-  const std::size_t colon = host.rfind(':');
-  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
-    const std::string_view port = host.substr(colon + 1);
-    if (!std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; })) return false;
-    host = host.substr(0, colon);
-    if (host.empty()) return false;
+  if (!host.empty() && host.front() == '[') {
+    const std::size_t end = std::min(host.find(']'), host.size());
+    const std::string_view rest = host.substr(end);
+    return end > 1 && host.find_first_not_of("0123456789abcdefABCDEF:.vV", 1) == end &&
+           rest.starts_with(']') &&
+           (rest.size() == 1 || (rest[1] == ':' && all_fit(Place::kDigit, rest.substr(2))));
   }
-  if (host.front() == '[') {
-    return host.back() == ']' && host.size() > 2 &&
-           host.substr(1, host.size() - 2).find_first_not_of("0123456789abcdefABCDEF:.vV") ==
-               std::string_view::npos;
-  }
-  return std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && std::strchr("-._~%!$&'()*+,;=", c) != nullptr);
-  });
+  const std::size_t name = count_fitting(Place::kHost, host);
+  return name > 0 &&
+         (name == host.size() || (host[name] == ':' && all_fit(Place::kDigit, host.substr(name + 1))));
 }
 
-/// Beast's parser, for the head only and always with a whole head. Two reasons for not giving it the body: a
-/// body that has arrived with its head needs no parser, and its chunk parser asserts that five bytes are
-/// there when the last chunk arrives in pieces, which a peer decides.
-class BeastParser final : public beast::basic_parser<true> {
+/// Calls `each` with the elements of a list as RFC 9110, 5.6.1 has them, empty ones as well, while it answers
+/// true.
+template <class Each>
+bool for_each_element(std::string_view list, const Each& each) {
+  for (;;) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (!each(trimmed(list.substr(0, comma)))) return false;
+    if (comma == list.size()) return true;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+/// Reads a head line by line. Each step answers why the request is refused, or null.
+class HeadParser {
  public:
-  explicit BeastParser(Head& head) : head_(head) {
-    header_limit(static_cast<std::uint32_t>(limits::kMaxHeaderBytes + 1));
-    skip(true);
+  HeadParser(std::string_view block, Head& head) : rest_(block), head_(head) {}
+
+  const Refusal* parse() {
+    const Refusal* refusal = request_line();
+    while (refusal == nullptr && !rest_.starts_with("\r\n")) refusal = field_line();
+    return refusal != nullptr ? refusal : whole();
   }
 
-  const Refusal* refusal() const { return refusal_; }
+ private:
+  /// Takes the next line from the rest, without its CR LF. False when no CR LF ends it.
+  bool take_line(std::string_view& line) {
+    const std::size_t end = rest_.find('\r');
+    if (end >= rest_.size() - 1 || rest_[end + 1] != '\n') return false;
+    line = rest_.substr(0, end);
+    rest_.remove_prefix(end + 2);
+    return true;
+  }
+
+  /// request-line = method SP request-target SP HTTP-version (RFC 9112, 3)
+  const Refusal* request_line() {
+    std::string_view line;
+    if (!take_line(line)) return &kBadLine;
+    const std::size_t method = count_fitting(Place::kToken, line);
+    if (method == 0 || method == line.size() || line[method] != ' ') return &kBadStart;
+    const std::string_view after = line.substr(method + 1);
+    const std::size_t space = after.rfind(' ');
+    if (space == std::string_view::npos) return &kBadStart;
+    if (const Refusal* refusal = version(after.substr(space + 1))) return refusal;
+
+    const std::string_view target = after.substr(0, space);
+    if (!find_method(line.substr(0, method))) return &kUnknownMethod;
+    if (target.size() > limits::kMaxTargetBytes) return &kLongTarget;
+    return !target.empty() && split_target(target, head_) ? nullptr : &kBadTarget;
+  }
+
+  const Refusal* version(std::string_view text) {
+    const bool named = text.size() == 8 && text.starts_with("HTTP/") && fits(Place::kDigit, text[5]) &&
+                       text[6] == '.' && fits(Place::kDigit, text[7]);
+    if (!named) return &kBadStart;
+    if (text[5] != '1' || text[7] > '1') return &kVersion;
+    head_.http11 = text[7] == '1';
+    return nullptr;
+  }
+
+  bool find_method(std::string_view name) {
+    for (const NamedMethod& known : kMethods) {
+      if (known.name != name) continue;
+      head_.method = known.method;
+      return true;
+    }
+    return false;
+  }
+
+  /// field-line = field-name ":" OWS field-value OWS (RFC 9112, 5)
+  const Refusal* field_line() {
+    std::string_view line;
+    if (!take_line(line)) return &kBadField;
+    const std::size_t colon = count_fitting(Place::kToken, line);
+    if (colon == 0 || colon == line.size() || line[colon] != ':') return &kBadField;
+    const std::string_view name = line.substr(0, colon);
+    const std::string_view value = trimmed(line.substr(colon + 1));
+    if (!is_field_text(value)) return &kBadField;
+    if (head_.field_count == head_.fields.size()) return &kManyFields;
+    head_.fields[head_.field_count++] = {name, value};
+    return known_field(name, value);
+  }
+
+  /// Those that say how to read the request, and those that every request is asked for.
+  const Refusal* known_field(std::string_view name, std::string_view value) {
+    const auto is = [name](std::string_view known) { return equals_ignoring_case(name, known); };
+    switch (name.size()) {  // each name has a length of its own
+      case 4:
+        if (!is("host")) break;
+        ++hosts_;
+        return valid_host(value) ? nullptr : &kBadHost;
+      case 6:
+        return is("expect") ? expectation(value) : nullptr;
+      case 10:
+        return is("connection") ? connection(value) : nullptr;
+      case 11:
+        if (is("traceparent")) head_.traceparent = ++traceparents_ == 1 ? value : std::string_view();
+        break;
+      case 13:
+        if (is("authorization")) head_.authorization = ++authorizations_ == 1 ? value : std::string_view();
+        break;
+      case 14:
+        return is("content-length") ? length(value) : nullptr;
+      case 17:
+        return is("transfer-encoding") ? coding(value) : nullptr;
+      default:
+        break;
+    }
+    return nullptr;
+  }
+
+  const Refusal* expectation(std::string_view value) {
+    if (!head_.http11) return nullptr;
+    if (!equals_ignoring_case(value, "100-continue")) return &kExpectation;
+    head_.expect_continue = true;
+    return nullptr;
+  }
+
+  const Refusal* connection(std::string_view value) {
+    const bool valid = for_each_element(value, [this](std::string_view option) {
+      if (equals_ignoring_case(option, "close")) closes_ = true;
+      if (equals_ignoring_case(option, "keep-alive")) stays_ = true;
+      return all_fit(Place::kToken, option);
+    });
+    return valid ? nullptr : &kBadField;
+  }
+
+  const Refusal* length(std::string_view value) {
+    ++lengths_;
+    const char* end = value.data() + value.size();
+    const auto [stop, error] = std::from_chars(value.data(), end, head_.content_length);
+    const bool number = error == std::errc() && stop == end;
+    return number ? nullptr : &kBadLength;
+  }
+
+  /// RFC 9112, 6.1 and 6.3: chunked must come last, else the length is not known (400); a coding before it
+  /// that we do not know is 501.
+  const Refusal* coding(std::string_view value) {
+    ++codings_;
+    if (equals_ignoring_case(value, "chunked")) return nullptr;
+    const std::size_t comma = value.rfind(',');
+    if (comma == std::string_view::npos || !equals_ignoring_case(trimmed(value.substr(comma + 1)), "chunked"))
+      return &kBadCoding;
+    const std::string_view before = value.substr(0, comma);
+    for (std::size_t at = 0; at + 7 <= before.size(); ++at) {
+      if (equals_ignoring_case(before.substr(at, 7), "chunked")) return &kBadCoding;
+    }
+    return &kUnknownCoding;
+  }
+
   /// What can only be said when all fields are known.
-  const Refusal* finish() {
+  const Refusal* whole() {
     if (head_.http11 ? hosts_ != 1 : hosts_ > 1) return &kBadHost;
     if (codings_ > 0) {
       if (codings_ > 1 || lengths_ > 0 || !head_.http11) return &kBadCoding;
       head_.framing = Head::Framing::kChunked;
     } else if (lengths_ > 0) {
       if (lengths_ > 1) return &kBadLength;
-      head_.content_length = content_length().value_or(0);
       if (head_.content_length > 0) head_.framing = Head::Framing::kLength;
     }
-    if (traceparents_ > 1) head_.traceparent = {};
-    if (authorizations_ > 1) head_.authorization = {};
-    head_.keep_alive = keep_alive();
+    head_.keep_alive = !closes_ && (head_.http11 || stays_);
     return nullptr;
   }
 
- private:
-  void on_request_impl(beast::verb verb, beast_view, beast_view target, int version,
-                       error_code& ec) override {
-    head_.http11 = version == 11;
-    if (!to_method(verb, head_.method)) return refuse(kUnknownMethod, ec);
-    if (target.size() > limits::kMaxTargetBytes) return refuse(kLongTarget, ec);
-    if (!split_target(to_view(target), head_)) refuse(kBadTarget, ec);
-  }
-  void on_field_impl(beast::field field, beast_view name_view, beast_view value_view,
-                     error_code& ec) override {
-    if (head_.field_count == head_.fields.size()) return refuse(kManyFields, ec);
-    const std::string_view value = to_view(value_view);
-    head_.fields[head_.field_count++] = {to_view(name_view), value};
-    switch (field) {
-      case beast::field::host:
-        ++hosts_;
-        if (!valid_host(value)) refuse(kBadHost, ec);
-        break;
-      case beast::field::content_length:
-        ++lengths_;
-        if (value.find(',') != std::string_view::npos) refuse(kBadLength, ec);
-        break;
-      case beast::field::transfer_encoding:
-        on_coding(value, ec);
-        break;
-      case beast::field::expect:
-        if (!head_.http11) break;
-        if (!equals_ignoring_case(value, "100-continue")) return refuse(kExpectation, ec);
-        head_.expect_continue = true;
-        break;
-      case beast::field::authorization:
-        ++authorizations_;
-        head_.authorization = value;
-        break;
-      case beast::field::unknown:
-        if (equals_ignoring_case(to_view(name_view), "traceparent")) {
-          ++traceparents_;
-          head_.traceparent = value;
-        }
-        break;
-      default:
-        break;
-    }
-  }
-  /// RFC 9112, 6.1 and 6.3: chunked must come last, else the length is not known (400); a coding before it
-  /// that we do not know is 501.
-  void on_coding(std::string_view value, error_code& ec) {
-    ++codings_;
-    if (equals_ignoring_case(value, "chunked")) return;
-    const std::size_t comma = value.rfind(',');
-    if (comma == std::string_view::npos) return refuse(kBadCoding, ec);
-    std::string_view last = value.substr(comma + 1);
-    last.remove_prefix(std::min(last.find_first_not_of(" \t"), last.size()));
-    const std::string_view before = value.substr(0, comma);
-    const auto has_chunked = [](std::string_view list) {
-      for (std::size_t at = 0; at + 7 <= list.size(); ++at) {
-        if (equals_ignoring_case(list.substr(at, 7), "chunked")) return true;
-      }
-      return false;
-    };
-    refuse(equals_ignoring_case(last, "chunked") && !has_chunked(before) ? kUnknownCoding : kBadCoding, ec);
-  }
-  void refuse(const Refusal& refusal, error_code& ec) {
-    refusal_ = &refusal;
-    ec = beast::make_error_code(beast::error::bad_value);
-  }
-
-  void on_response_impl(int, beast_view, int, error_code&) override {}
-  void on_header_impl(error_code&) override {}
-  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
-  std::size_t on_body_impl(beast_view body, error_code&) override { return body.size(); }
-  void on_chunk_header_impl(std::uint64_t, beast_view, error_code&) override {}
-  std::size_t on_chunk_body_impl(std::uint64_t, beast_view body, error_code&) override { return body.size(); }
-  void on_finish_impl(error_code&) override {}
-
+  std::string_view rest_;
   Head& head_;
-  const Refusal* refusal_ = nullptr;
   int hosts_ = 0, lengths_ = 0, codings_ = 0, traceparents_ = 0, authorizations_ = 0;
+  bool closes_ = false, stays_ = false;
 };
-
-/// The request line ends with " HTTP/<digit>.<digit>": then the version is well formed, only not ours.
-bool names_a_version(std::string_view block) {
-  const std::string_view line = block.substr(0, block.find('\r'));
-  if (line.size() < 9) return false;
-  const std::string_view tail = line.substr(line.size() - 9);
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return tail.starts_with(" HTTP/") && digit(tail[6]) && tail[7] == '.' && digit(tail[8]);
-}
-
-const Refusal* explain(const error_code& ec, std::string_view block) {
-  using beast::error;
-  if (ec == error::bad_version) return names_a_version(block) ? &kVersion : &kBadStart;
-  if (ec == error::bad_target) {
-    return block.substr(0, block.find('\r')).size() > limits::kMaxTargetBytes ? &kLongTarget : &kBadTarget;
-  }
-  if (ec == error::bad_content_length || ec == error::multiple_content_length) return &kBadLength;
-  if (ec == error::bad_transfer_encoding) return &kBadCoding;
-  if (ec == error::bad_line_ending) return &kBadLine;
-  if (ec == error::bad_method) return &kBadStart;
-  return &kBadField;
-}
 
 }  // namespace
 
@@ -233,7 +231,7 @@ std::string_view Head::field(std::string_view name) const {
 }
 
 std::size_t HeadScanner::scan(std::string_view data, const Refusal*& refusal) {
-  if (scanned_ == 0 && !data.empty() && !is_token_char(data[0])) {
+  if (scanned_ == 0 && !data.empty() && !fits(Place::kToken, data[0])) {
     refusal = &kBadStart;
     return 0;
   }
@@ -270,13 +268,7 @@ const Refusal* parse_head(std::string_view block, Head& head) {
   head.content_length = 0;
   head.expect_continue = false;
   head.traceparent = head.authorization = {};
-  BeastParser parser(head);
-  error_code ec;
-  parser.put(boost::asio::const_buffer(block.data(), block.size()), ec);
-  if (parser.refusal() != nullptr) return parser.refusal();
-  if (ec) return explain(ec, block);
-  if (!parser.is_done()) return &kBadField;
-  return parser.finish();
+  return HeadParser(block, head).parse();
 }
 
 }  // namespace spillway::http

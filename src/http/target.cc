@@ -1,26 +1,13 @@
 #include "http/target.h"
 
-#include <array>
-#include <cstdint>
 #include <cstring>
 
 #include "base/text.h"
+#include "http/characters.h"
 #include "http/head.h"
 
 namespace spillway::http {
 namespace {
-
-constexpr std::uint8_t kPathChar = 1;   // pchar or '/', without '%'
-constexpr std::uint8_t kQueryChar = 2;  // pchar, '/', '?', without '%'
-
-constexpr auto kClass = [] {
-  std::array<std::uint8_t, 256> table{};
-  constexpr std::string_view kBoth =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+,;=:@/";
-  for (const char c : kBoth) table[static_cast<unsigned char>(c)] = kPathChar | kQueryChar;
-  table['?'] = kQueryChar;
-  return table;
-}();
 
 int hex(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -30,10 +17,10 @@ int hex(char c) {
 }
 
 /// Runs over characters of one class with their escapes; stops at the first that is neither.
-std::size_t run(std::string_view text, std::uint8_t wanted, bool& escaped, bool& bad) {
+std::size_t run(std::string_view text, Place place, bool& escaped, bool& bad) {
   std::size_t at = 0;
   while (at < text.size()) {
-    if ((kClass[static_cast<unsigned char>(text[at])] & wanted) != 0) {
+    if (fits(place, text[at])) {
       ++at;
     } else if (text[at] == '%') {
       const int high = at + 2 < text.size() ? hex(text[at + 1]) : -1;
@@ -87,8 +74,7 @@ bool strip_authority(std::string_view& target) {
   if (end == 0) return false;
   // userinfo in an http URI is a mistake or a trap (RFC 9110, 4.2.4)
   for (const char c : target.substr(0, end)) {
-    if (c == '@' || (c != '[' && c != ']' && (kClass[static_cast<unsigned char>(c)] & kPathChar) == 0))
-      return false;
+    if (c == '@' || (c != '[' && c != ']' && !fits(Place::kPath, c))) return false;
   }
   target.remove_prefix(end);
   return true;
@@ -106,11 +92,11 @@ bool split_target(std::string_view target, Head& head) {
 
   bool bad = false;
   bool escaped_query = false;
-  const std::size_t path = run(target, kPathChar, head.escaped_path, bad);
+  const std::size_t path = run(target, Place::kPath, head.escaped_path, bad);
   if (path > 0) head.path = target.substr(0, path);
   if (path < target.size() && target[path] == '?' && !bad) {
     head.query = target.substr(path + 1);
-    if (run(head.query, kQueryChar, escaped_query, bad) != head.query.size()) return false;
+    if (run(head.query, Place::kQuery, escaped_query, bad) != head.query.size()) return false;
   } else if (path != target.size()) {
     return false;
   }
