@@ -42,7 +42,9 @@ inline constexpr std::size_t kMaxChunkExtensionBytes =
 inline constexpr std::size_t kReadBytes = 64 * 1024;  ///< read from one connection at a time
 inline constexpr std::size_t kReceiveBuffers = 512;   ///< of an http thread with io_uring; a power of two
 inline constexpr std::size_t kReceiveBufferBytes = 4096;
-inline constexpr std::size_t kMaxRefusing = 128;       ///< connections past kMaxConnections that are told why
+inline constexpr std::size_t kKeptFiles =
+    128 * 1024;                                   ///< descriptors that io_uring keeps at hand; 1 MiB a thread
+inline constexpr std::size_t kMaxRefusing = 128;  ///< connections past kMaxConnections that are told why
 inline constexpr Micros kLingerTimeout = 2 * kSecond;  ///< for a peer that still sends after the last answer
 inline constexpr std::size_t kMaxForwardedHops = 32;   ///< elements of X-Forwarded-For that are looked at
 inline constexpr std::size_t kMaxTrustedProxies = 100;

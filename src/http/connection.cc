@@ -39,12 +39,14 @@ Connection::~Connection() {
     if (sending_) uring_->forget_send(*this);
     if (receive_ != nullptr) uring_->drop(receive_);
     if (watched_ != 0) uring_->remove(fd_);
+    uring_->forget(fd_);
   }
   close(fd_);  // leaves an epoll set by itself
 }
 
 bool Connection::open() {
   if (uring_ != nullptr) {
+    uring_->keep(fd_);
     receive_ = uring_->receive(fd_, *this);
     return true;
   }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -113,7 +114,16 @@ std::string UringLoop::open() {
                           io_uring_buf_ring_mask(limits::kReceiveBuffers), static_cast<int>(i));
   }
   io_uring_buf_ring_advance(buffers_, limits::kReceiveBuffers);
+  open_file_table();
   return "";
+}
+
+/// Without it, or past its end, a descriptor is looked up as usual.
+void UringLoop::open_file_table() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  const auto size = static_cast<unsigned>(std::min<rlim_t>(files.rlim_cur, limits::kKeptFiles));
+  if (io_uring_register_files_sparse(ring_.get(), size) == 0) kept_.assign(size, false);
 }
 
 void UringLoop::close_ring() {
@@ -121,6 +131,7 @@ void UringLoop::close_ring() {
   ring_->ring_fd = -1;
   std::free(std::exchange(buffers_, nullptr));
   memory_.reset();
+  kept_.clear();
 }
 
 UringLoop::~UringLoop() {
@@ -216,6 +227,19 @@ void UringLoop::wait(Micros limit_us) {
 
 void UringLoop::send(int fd, Socket& socket) { sends_.push_back({fd, &socket, 0}); }
 
+void UringLoop::keep(int fd) {
+  const auto at = static_cast<std::size_t>(fd);
+  if (at < kept_.size())
+    kept_[at] = io_uring_register_files_update(ring_.get(), static_cast<unsigned>(fd), &fd, 1) == 1;
+}
+
+void UringLoop::forget(int fd) {
+  if (!is_kept(fd)) return;
+  int none = -1;
+  CHECK(io_uring_register_files_update(ring_.get(), static_cast<unsigned>(fd), &none, 1) == 1);
+  kept_[static_cast<std::size_t>(fd)] = false;
+}
+
 void UringLoop::forget_send(Socket& socket) {
   for (Send& send : sends_) {
     if (send.socket == &socket) send.socket = nullptr;
@@ -237,6 +261,7 @@ void UringLoop::submit_sends() {
     io_uring_sqe* sqe = entry();
     io_uring_prep_send(sqe, send.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    if (is_kept(send.fd)) sqe->flags |= IOSQE_FIXED_FILE;
     sqe->user_data = i << 3 | static_cast<std::uint64_t>(Tag::kSend);
   }
 }
