@@ -52,6 +52,11 @@ Status Request::count_for(std::string_view account) const {
   return data_.refusal->error();
 }
 
+void Request::expect_count_for(std::string_view account) const {
+  if (data_.limits == nullptr || data_.counted) return;
+  data_.limits->prefetch(data_.route_class, LimitBy::kAccount, account);
+}
+
 std::string_view Request::path() const {
   if (!data_.head.escaped_path) return data_.head.path;
   if (data_.decoded_path.empty()) percent_decode(data_.head.path, false, data_.decoded_path);

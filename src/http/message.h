@@ -46,6 +46,8 @@ class Request {
   /// Counts this request against the limit of its account, once however often it is called. rate_limited:
   /// there were too many; the answer, if its status is 429, then says so in RateLimit and Retry-After.
   Status count_for(std::string_view account) const;
+  /// count_for() will probably follow. Counts nothing; so `account` may be what somebody only claims to be.
+  void expect_count_for(std::string_view account) const;
 
  private:
   friend class Session;

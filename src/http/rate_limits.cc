@@ -199,6 +199,11 @@ bool RateLimits::count(RouteClass route_class, LimitBy by, std::string_view key,
   return false;
 }
 
+void RateLimits::prefetch(RouteClass route_class, LimitBy by, std::string_view key) const {
+  const Rule& found = rule(route_class, by);
+  if (found.table != nullptr) found.table->prefetch(hash(key, shared_->seed));
+}
+
 bool RateLimits::count(RouteClass route_class, const IpAddress& address, Micros now_us,
                        LimitRefusal& refusal) const {
   if (!has(route_class, LimitBy::kAddress)) return true;

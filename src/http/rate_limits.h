@@ -80,6 +80,9 @@ class RateLimits {
   bool count(RouteClass, LimitBy, std::string_view key, Micros now_us, LimitRefusal& refusal) const;
   bool count(RouteClass, const IpAddress&, Micros now_us, LimitRefusal& refusal) const;
 
+  /// Before count(), as early as the key is known: see RateTable::prefetch.
+  void prefetch(RouteClass, LimitBy, std::string_view key) const;
+
   const RateLimitSettings& settings() const { return settings_; }
   /// Since the process started, also over reloads.
   std::uint64_t refused(RouteClass, LimitBy) const;

@@ -63,9 +63,14 @@ RateTable::Entry& RateTable::entry_of(std::size_t set, std::uint64_t key, std::u
   return *victim;
 }
 
+void RateTable::prefetch(std::uint64_t key) const {
+  key = valid(key);
+  __builtin_prefetch(&entries_[set_of(key) * kWays + key % kWays], 1);
+}
+
 RateTable::Verdict RateTable::take(std::uint64_t key, std::uint32_t quota, Micros now) {
-  key |= std::uint64_t{1} << 63;  // never 0
-  const std::size_t set = (key >> 8) & set_mask_;
+  key = valid(key);
+  const std::size_t set = set_of(key);
   const auto slice = static_cast<std::uint64_t>(now / slice_us_);
   const std::lock_guard lock(shards_[set % kShards].mutex);
   Entry& entry = entry_of(set, key, slice);

@@ -43,10 +43,14 @@ class Gate {
   /// revoked sooner. Costs no check of the token itself.
   Micros remaining(const Caller& caller) const;
 
+  /// caller(), where the request is counted later.
+  Result<Caller> uncounted_caller(const http::Request&) const;
   /// caller(), for what came as a bearer token. Counts nothing.
   Result<Caller> caller_of(std::string_view bearer) const;
 
  private:
+  Result<Caller> check(std::string_view bearer, const http::Request*) const;
+  Result<Caller> ours(std::string_view bearer, Timestamp now, const http::Request*) const;
   Result<Caller> outsider(std::string_view bearer, Timestamp now) const;
 
   const TokenAuthority& tokens_;

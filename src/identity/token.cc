@@ -16,7 +16,9 @@ namespace {
 constexpr std::string_view kPrefix = "sp2.";
 constexpr std::uint8_t kPayloadVersion = 2;
 constexpr std::uint8_t kAccessToken = 1;
-constexpr std::size_t kKeyIdAt = 3;  // in the payload
+// In the payload; its parts stand in TokenAuthority::issue().
+constexpr std::size_t kKeyIdAt = 3;
+constexpr std::size_t kUserIdAt = 24;
 constexpr std::size_t kMacChars = 22;
 constexpr std::size_t kMaxTokenBytes = 512;
 
@@ -159,23 +161,25 @@ std::string TokenAuthority::issue(std::string_view user_id, Role role, Timestamp
 
 bool TokenAuthority::is_ours(std::string_view token) { return token.starts_with(kPrefix); }
 
-Result<Caller> TokenAuthority::verify(std::string_view token, Timestamp now) const {
-  if (token.size() > kMaxTokenBytes || token.size() < kPrefix.size() + 1 + kMacChars) return refused();
+std::optional<TokenAuthority::Opened> TokenAuthority::open(std::string_view token) {
+  if (token.size() > kMaxTokenBytes || token.size() < kPrefix.size() + 1 + kMacChars) return std::nullopt;
   const std::size_t dot = token.size() - kMacChars - 1;
-  if (!is_ours(token) || token[dot] != '.') return refused();
-  thread_local std::string bytes, given;  // reused: no allocation for a check
-  if (!base64url_decode(token.substr(kPrefix.size(), dot - kPrefix.size()), bytes) ||
-      bytes.size() <= kKeyIdAt || !base64url_decode(token.substr(dot + 1), given) ||
-      given.size() != kMacBytes) {
-    return refused();
-  }
-  // Of what is not proven yet, only which key is to prove it.
-  const Key* key = find(static_cast<std::uint8_t>(bytes[kKeyIdAt]));
-  if (key == nullptr) return refused();
-  const MacBytes expected = mac(*key, token.substr(0, dot));
-  if (sodium_memcmp(given.data(), expected.data(), kMacBytes) != 0) return refused();
+  if (!is_ours(token) || token[dot] != '.') return std::nullopt;
+  thread_local std::string payload, mac;  // reused: no allocation for a check
+  const bool good = base64url_decode(token.substr(kPrefix.size(), dot - kPrefix.size()), payload) &&
+                    base64url_decode(token.substr(dot + 1), mac);
+  if (!good || payload.size() < kUserIdAt || mac.size() != kMacBytes) return std::nullopt;
+  return Opened{token.substr(0, dot), payload, mac, std::string_view(payload).substr(kUserIdAt)};
+}
 
-  ByteReader in(bytes);
+Result<Caller> TokenAuthority::prove(const Opened& opened, Timestamp now) const {
+  // Of what is not proven yet, only which key is to prove it.
+  const Key* key = find(static_cast<std::uint8_t>(opened.payload[kKeyIdAt]));
+  if (key == nullptr) return refused();
+  const MacBytes expected = mac(*key, opened.signed_text);
+  if (sodium_memcmp(opened.mac.data(), expected.data(), kMacBytes) != 0) return refused();
+
+  ByteReader in(opened.payload);
   const auto version = in.u8();
   const auto type = in.u8();
   const auto role = static_cast<Role>(in.u8());
@@ -184,7 +188,12 @@ Result<Caller> TokenAuthority::verify(std::string_view token, Timestamp now) con
   const Timestamp issued_at{in.i64()};
   const std::uint64_t id = in.u64();
   if (!in.ok() || version != kPayloadVersion || type != kAccessToken || expires <= now) return refused();
-  return Caller{bytes.substr(bytes.size() - in.left()), role, id, issued_at, expires};
+  return Caller{std::string(opened.user_id), role, id, issued_at, expires};
+}
+
+Result<Caller> TokenAuthority::verify(std::string_view token, Timestamp now) const {
+  const auto opened = open(token);
+  return opened ? prove(*opened, now) : refused();
 }
 
 std::uint64_t TokenAuthority::fingerprint(std::string_view token) const {

@@ -177,7 +177,7 @@ Result<ListRequests> read_list(const Request& request) {
 // ---- For people -------------------------------------------------------------------------------------------
 
 void participate(const RouteContext& context, const Request& request, Exchange exchange) {
-  auto caller = context.gate.caller_of(request.bearer());
+  auto caller = context.gate.uncounted_caller(request);
   if (!caller) return exchange.fail(caller.error());
   // Who repeats himself gets the answer that he had before, however often: only what is new is limited.
   const bool only_repeat = !request.count_for(caller->user_id).ok();
