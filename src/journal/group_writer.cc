@@ -81,14 +81,11 @@ void GroupWriter::run() {
   yield_to_those_who_run();
   std::unique_lock lock(mutex_);
   while (true) {
+    if (target_.tasks() > 0) gather(lock);
     sleeping_ = true;
     offered_.wait(lock, [this] { return ready_ != nullptr || finishing_; });
     sleeping_ = false;
-    if (target_.tasks() > 0) gather(lock);
-    if (ready_ == nullptr) {
-      if (finishing_) break;
-      continue;  // the state thread has taken it back, to gather on
-    }
+    if (ready_ == nullptr) break;
     Group& group = *std::exchange(ready_, nullptr);
     busy_ = true;
     taken_.notify_one();

@@ -66,7 +66,7 @@ class GroupWriter {
 
  private:
   void run();
-  /// Waits until the target is reached, it took too long, or somebody waits for the journal thread.
+  /// Waits until the target is offered, it took too long, or somebody waits for the journal thread.
   void gather(std::unique_lock<std::mutex>&);
   /// Whether the journal thread need not wait for more. Under the lock.
   bool is_enough(const Group&) const;
