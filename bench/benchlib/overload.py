@@ -1,7 +1,7 @@
 """Ten times too much: what still gets done, how soon the rest is refused, and what it costs in memory."""
 
 from .processes import BenchError, BusyNeighbours, resident_bytes
-from .tables import disturbance, who_was_full
+from .tables import disturbance, median, who_was_full
 
 MAX_RESIDENT_GROWTH_MB = 512  # beyond what the accepted requests themselves take
 BYTES_PER_REQUEST = 200       # that they may take (the bound of the state's own benchmark)
@@ -28,65 +28,87 @@ def row(name, report, saturated, peak):
             f"{report['client']['busy'] * 100:.0f}%", who_was_full(report)]
 
 
+class Load:
+    """Sends participations at a rate; everybody is new at each event."""
+
+    def __init__(self, bench, server, tokens):
+        self.bench, self.server, self.tokens = bench, server, tokens
+        self.runs = []  # (name, report)
+
+    def __call__(self, name, seconds, rate=None, connections=None, max_unanswered=None):
+        o = self.bench.o
+        # As many events as it takes for nobody to come twice.
+        crowd = (rate or 1_000_000) * (seconds + o.warmup)
+        events = self.bench.events(self.server, int(crowd / o.persons) + 2)
+        report = self.bench.client.post(self.server, events, self.tokens, connections or o.overload_connections,
+                                        seconds=seconds, warmup=o.warmup, rate=rate, max_unanswered=max_unanswered)
+        must_answer_well(report, name)
+        self.runs.append((name, report))
+        return report
+
+
+def find_peak(load, o, closed):
+    """The rate of the best goodput; None: the closed loop's."""
+    best, peak, factor, in_vain = closed["accepted_rate"], None, 1.0, 0
+    # Pipelined requests cost less than one at a time, so the peak lies above the closed loop's rate. A
+    # full client is no reason to stop: the later it is, the more it sends at once.
+    while in_vain < 2 and factor < o.overload_factor:
+        rate = int(closed["rate"] * factor)
+        goodput = load(f"open loop, {factor:.1f} x saturated", o.overload_seconds, rate)["accepted_rate"]
+        in_vain = 0 if goodput > best * 1.03 else in_vain + 1
+        if goodput > best:
+            best, peak = goodput, rate
+        factor *= 1.5
+    return peak
+
+
 def overload(bench, tokens):
     o = bench.o
-    rows, notes = [], []
+    notes = []
     # One client core cannot offer ten times what a server with a core of its own can do.
     with bench.spillway(paused=True) as server, BusyNeighbours(o.overload_neighbours):
-        def load(seconds, rate=None, connections=o.overload_connections, max_unanswered=None):
-            # Everybody is new at each event: as many events as it takes for nobody to come twice.
-            crowd = (rate or 1_000_000) * (seconds + o.warmup)
-            events = bench.events(server, int(crowd / o.persons) + 2)
-            report = bench.client.post(server, events, tokens, connections, seconds=seconds,
-                                       warmup=o.warmup, rate=rate, max_unanswered=max_unanswered)
-            must_answer_well(report, "overload")
-            return report
-
-        closed = load(seconds=o.seconds)
+        load = Load(bench, server, tokens)
+        closed = load("closed loop: saturated", o.seconds)
         saturated = closed["rate"]
-        runs = [("closed loop: saturated", closed)]
-        best, factor, in_vain = closed["accepted_rate"], 1.0, 0
-        # Pipelined requests cost less than one at a time, so the peak lies above the closed loop's rate. A
-        # full client is no reason to stop: the later it is, the more it sends at once.
-        while in_vain < 2 and factor < o.overload_factor:
-            report = load(seconds=o.seconds, rate=int(saturated * factor))
-            runs.append((f"open loop, {factor:.1f} x saturated", report))
-            in_vain = 0 if report["accepted_rate"] > best * 1.03 else in_vain + 1
-            best = max(best, report["accepted_rate"])
-            factor *= 1.5
-        before = resident_bytes(server.pid)
-        flood = load(seconds=o.overload_seconds, rate=int(saturated * o.overload_factor))
-        after = resident_bytes(server.pid)
-        runs.append((f"open loop, {o.overload_factor} x saturated", flood))
+        peak = find_peak(load, o, closed)
+        # One right after the other, because whoever comes later finds more people there, and the machine drifts.
+        peaks, floods = [], []
+        for _ in range(o.overload_repetitions):
+            peaks.append(load("the rate of the peak again", o.overload_seconds, peak))
+            before = resident_bytes(server.pid)
+            floods.append(load(f"open loop, {o.overload_factor} x saturated", o.overload_seconds,
+                               int(saturated * o.overload_factor)))
+            after = resident_bytes(server.pid)
         # A crowd as it comes: many connections, and nobody asks again before the answer.
-        crowd = load(seconds=o.seconds, rate=int(saturated * o.overload_factor), connections=o.overload_crowd,
-                     max_unanswered=1)
-        runs.append((f"the same, {o.overload_crowd:,} connections, 1 request each", crowd))
+        load(f"the same, {o.overload_crowd:,} connections, 1 request each", o.seconds,
+             int(saturated * o.overload_factor), o.overload_crowd, max_unanswered=1)
         # Afterwards the server must be as good as before.
-        again = load(seconds=o.seconds)
-        runs.append(("closed loop again", again))
+        again = load("closed loop again", o.seconds)
         status, _ = server.call("GET", "/readyz")
         if status != 200:
             raise BenchError(f"after the overload /readyz answers {status}")
 
-    rows = [row(name, report, saturated, best) for name, report in runs]
+    best = median([report["accepted_rate"] for report in peaks])
+    goodput = median([flood["accepted_rate"] / beside["accepted_rate"] for beside, flood in zip(peaks, floods)])
+    flood = floods[-1]
+    rows = [row(name, report, saturated, best) for name, report in load.runs]
     grown_mb = (after - before - BYTES_PER_REQUEST * flood["accepted_total"]) / 1e6
     results = bench.results
-    results.check("overload: goodput of the peak", flood["accepted_rate"] / best, at_least=0.90)
-    results.check("overload: offered, times the saturated rate", flood["sent_rate"] / saturated,
+    results.check("overload: goodput of the peak", goodput, at_least=0.90)
+    offered = median([report["sent_rate"] for report in floods]) / saturated
+    results.check("overload: offered, times the saturated rate", offered,
                   at_least=float(o.overload_factor) * 0.95)
     results.check("overload: resident memory grown beyond the requests kept", grown_mb,
                   at_most=MAX_RESIDENT_GROWTH_MB, unit=" MB", digits=0)
-    results.ratio("overload.goodput", flood["accepted_rate"] / best)
+    results.ratio("overload.goodput", goodput)
     results.ratio("overload.after", again["rate"] / saturated)
-    offered = flood["sent_rate"] / saturated
     if offered < o.overload_factor * 0.95:
         notes.append(f"{o.overload_factor} x saturated was asked for; what one client core put into the "
                      f"sockets was {offered:.1f} x.")
     notes.append("not sent: due while the connection could take no more (the server did not read, or, with 1 "
                  "request each, had not answered): dropped by the client, and not part of what was sent.")
-    notes.append(f"server: {before / 1e6:,.0f} MB resident before, {after / 1e6:,.0f} MB after the flood, "
-                 f"which left {flood['accepted_total']:,} requests in it.")
+    notes.append(f"server: {before / 1e6:,.0f} MB resident before the last flood, {after / 1e6:,.0f} MB after it; "
+                 f"it left {flood['accepted_total']:,} requests in it.")
     notes.append("ms from the moment a request was handed to its socket; answers of one connection come in "
                  "order, so a refusal waits for what was accepted before it on the same connection. Retry-After: "
                  f"{flood['retry_after']['checked']:,} looked at, {flood['retry_after']['missing']} without.")
@@ -94,7 +116,7 @@ def overload(bench, tokens):
                   f"{o.overload_neighbours} busy neighbours",
                   ["load", "sent /s", "of saturated", "goodput /s", "of peak", "202 p50 ms", "p99",
                    "refused /s", "p50 ms", "p99", "not sent", "unanswered", "client busy", "full"], rows,
-                  notes + disturbance([report for _, report in runs]))
+                  notes + disturbance([report for _, report in load.runs]))
     refusals(bench, tokens)
 
 
