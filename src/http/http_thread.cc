@@ -78,13 +78,7 @@ void HttpThread::stop() {
   dirty_.clear();
 }
 
-void HttpThread::begin_round() {
-  context_.now_us = shared_.clock.steady_us();
-  // The date is told by the second; asking the wall clock ten times a second is enough.
-  if (context_.now_us - date_checked_us_ < kSecond / 10 && date_checked_us_ != 0) return;
-  date_checked_us_ = context_.now_us;
-  context_.date.update(shared_.clock.wall());
-}
+void HttpThread::begin_round() { context_.read_clocks(); }
 
 void HttpThread::dirty(Connection& connection) {
   if (connection.is_dirty) return;

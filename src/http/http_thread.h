@@ -73,7 +73,6 @@ class HttpThread final : public ConnectionHost, public SocketLoop::Rounds, publi
   bool accept_paused_ = false;
   bool draining_ = false;
   bool drained_ = false;
-  Micros date_checked_us_ = 0;
   std::unique_ptr<char[]> scratch_memory_;
   std::string refusal_;
   Connection* connections_ = nullptr;

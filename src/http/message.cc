@@ -42,6 +42,7 @@ Method Request::method() const { return data_.head.method; }
 std::string_view Request::raw_path() const { return data_.head.path; }
 std::string_view Request::body() const { return data_.body; }
 std::string_view Request::remote_address() const { return data_.remote_address; }
+Timestamp Request::arrived() const { return data_.arrived; }
 
 Status Request::count_for(std::string_view account) const {
   if (data_.limits == nullptr || data_.counted) return Ok{};

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/result.h"
 
@@ -43,6 +44,8 @@ class Request {
   /// The client's address without its port: the peer's, or, when that is a trusted proxy, the one that it
   /// tells. The one idea of it that the log, the audit log and all limits share.
   std::string_view remote_address() const;
+  /// The wall clock when the round began in which the whole request was there.
+  Timestamp arrived() const;
   /// Counts this request against the limit of its account, once however often it is called. rate_limited:
   /// there were too many; the answer, if its status is 429, then says so in RateLimit and Retry-After.
   Status count_for(std::string_view account) const;

@@ -27,6 +27,7 @@ struct RequestData {
   const RateLimits* limits = nullptr;  ///< null: nothing is limited here
   RouteClass route_class = RouteClass::kNone;
   Micros now_us = 0;
+  Timestamp arrived;  ///< the wall clock in this round
   LimitRefusal* refusal = nullptr;  ///< of the slot
   bool counted = false;             ///< for its account
   std::array<char, 32> trace_id;

@@ -46,6 +46,13 @@ struct SessionContext {
   std::string event_text{};
   Counter requests{};
   Counter handler_failures{};
+
+  /// When a round begins: what happens in it happens at one time.
+  void read_clocks() {
+    now_us = clock.steady_us();
+    data.arrived = clock.wall();
+    date.update(data.arrived);
+  }
 };
 
 /// The protocol of one connection: bytes in, calls of handlers, bytes out. Knows neither sockets nor TLS.

@@ -65,8 +65,7 @@ class SessionBench {
         options(std::move(chosen)),
         context{.router = router, .options = options, .clock = clock} {
     context.pool = new SlotPool;
-    context.now_us = clock.steady_us();
-    context.date.update(clock.wall());
+    context.read_clocks();
     open();
   }
   ~SessionBench() {
@@ -101,7 +100,7 @@ class SessionBench {
   }
   void advance(Micros us) {
     clock.advance(us);
-    context.now_us = clock.steady_us();
+    context.read_clocks();
     session->tick();
     settle();
   }

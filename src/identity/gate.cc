@@ -31,7 +31,7 @@ Result<Caller> Gate::check(std::string_view bearer, const http::Request* request
       CRYPTO_memcmp(bearer.data(), admin_secret_.data(), bearer.size()) == 0) {
     return Caller{.user_id = std::string(kAdminTokenId), .role = Role::kAdmin};
   }
-  const Timestamp now = clock_.wall();
+  const Timestamp now = request != nullptr ? request->arrived() : clock_.wall();
   auto found = outside_ == nullptr || TokenAuthority::is_ours(bearer) ? ours(bearer, now, request)
                                                                       : outsider(bearer, now);
   if (found && revocations_ != nullptr && revocations_->is_revoked(*found)) return unauthenticated();

@@ -41,6 +41,7 @@ struct TicketView {
   bool paused = false;  ///< WAITING: nobody is let in at the moment
   /// While WAITING: seconds of being open until it is their turn, as things go; none: nobody knows.
   std::optional<double> expected_wait_s;
+  Timestamp at;  ///< when all this was so
 };
 
 /// A ticket and whose it is: for what is signed.

@@ -204,6 +204,7 @@ TicketView MachineState::view(const Concert& c, TicketRef ref, const Ticket& t, 
   view.status = t.status;
   view.expiry = t.expiry;
   view.total_waiting = c.waiting;
+  view.at = now;
   if (t.status == TicketStatus::kWaiting) {
     if (t.place != 0 && c.drawing == nullptr) view.position = c.line.rank(t.place) + 1;
     if (!c.opened(now)) view.opens_at = c.settings.opens_at;

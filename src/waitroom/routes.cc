@@ -63,7 +63,7 @@ void enter(const RouteContext& c, const Request& request, Exchange exchange) {
   c.service.enter(std::move(*command), [&c, user = std::move(user),
                                         exchange = std::move(exchange)](Result<TicketView> view) mutable {
     if (!view) return exchange.fail(view.error());
-    exchange.reply(ticket_response(*view, token_for(c.keys, *view, user), c.clock.wall()));
+    exchange.reply(ticket_response(*view, token_for(c.keys, *view, user), view->at));
   });
 }
 
@@ -74,7 +74,7 @@ void status(const RouteContext& c, const Request& request, Exchange exchange) {
   c.service.status(ticket, [&c, text = std::string(request.header("X-Queue-Token")),
                             exchange = std::move(exchange)](Result<TicketView> view) mutable {
     if (!view) return exchange.fail(view.error());
-    exchange.reply(ticket_response(*view, text, c.clock.wall()));
+    exchange.reply(ticket_response(*view, text, view->at));
   });
 }
 
@@ -279,7 +279,7 @@ Result<QueueToken> token_of(const RouteContext& c, const Request& request, bool 
     text = given ? std::string_view(*given) : http::cookie(request.header("Cookie"), kTokenCookie);
   }
   if (text.empty()) return Error{ErrorCode::kQueueTokenInvalid, "X-Queue-Token is missing"};
-  return verify_token(c.keys, text, c.clock.wall());
+  return verify_token(c.keys, text, request.arrived());
 }
 
 void add_routes(http::Router& router, RouteContext context) {
