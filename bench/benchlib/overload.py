@@ -31,30 +31,30 @@ def row(name, report, saturated, peak):
 class Load:
     """Sends participations at a rate; everybody is new at each event."""
 
-    def __init__(self, bench, server, tokens):
-        self.bench, self.server, self.tokens = bench, server, tokens
+    def __init__(self, bench, tokens):
+        self.bench, self.tokens = bench, tokens
         self.runs = []  # (name, report)
 
-    def __call__(self, name, seconds, rate=None, connections=None, max_unanswered=None):
+    def __call__(self, server, name, seconds, rate=None, connections=None, max_unanswered=None):
         o = self.bench.o
         # As many events as it takes for nobody to come twice.
         crowd = (rate or 1_000_000) * (seconds + o.warmup)
-        events = self.bench.events(self.server, int(crowd / o.persons) + 2)
-        report = self.bench.client.post(self.server, events, self.tokens, connections or o.overload_connections,
+        events = self.bench.events(server, int(crowd / o.persons) + 2)
+        report = self.bench.client.post(server, events, self.tokens, connections or o.overload_connections,
                                         seconds=seconds, warmup=o.warmup, rate=rate, max_unanswered=max_unanswered)
         must_answer_well(report, name)
         self.runs.append((name, report))
         return report
 
 
-def find_peak(load, o, closed):
+def find_peak(load, server, o, closed):
     """The rate of the best goodput; None: the closed loop's."""
     best, peak, factor, in_vain = closed["accepted_rate"], None, 1.0, 0
     # Pipelined requests cost less than one at a time, so the peak lies above the closed loop's rate. A
     # full client is no reason to stop: the later it is, the more it sends at once.
     while in_vain < 2 and factor < o.overload_factor:
         rate = int(closed["rate"] * factor)
-        goodput = load(f"open loop, {factor:.1f} x saturated", o.overload_seconds, rate)["accepted_rate"]
+        goodput = load(server, f"open loop, {factor:.1f} x saturated", o.overload_seconds, rate)["accepted_rate"]
         in_vain = 0 if goodput > best * 1.03 else in_vain + 1
         if goodput > best:
             best, peak = goodput, rate
@@ -62,31 +62,39 @@ def find_peak(load, o, closed):
     return peak
 
 
+def must_be_ready(server):
+    status, _ = server.call("GET", "/readyz")
+    if status != 200:
+        raise BenchError(f"after the overload /readyz answers {status}")
+
+
 def overload(bench, tokens):
-    o = bench.o
-    notes = []
+    o, notes, peaks, floods = bench.o, [], [], []
+    load = Load(bench, tokens)
     # One client core cannot offer ten times what a server with a core of its own can do.
-    with bench.spillway(paused=True) as server, BusyNeighbours(o.overload_neighbours):
-        load = Load(bench, server, tokens)
-        closed = load("closed loop: saturated", o.seconds)
-        saturated = closed["rate"]
-        peak = find_peak(load, o, closed)
-        # One right after the other, because whoever comes later finds more people there, and the machine drifts.
-        peaks, floods = [], []
-        for _ in range(o.overload_repetitions):
-            peaks.append(load("the rate of the peak again", o.overload_seconds, peak))
-            before = resident_bytes(server.pid)
-            floods.append(load(f"open loop, {o.overload_factor} x saturated", o.overload_seconds,
-                               int(saturated * o.overload_factor)))
-            after = resident_bytes(server.pid)
-        # A crowd as it comes: many connections, and nobody asks again before the answer.
-        load(f"the same, {o.overload_crowd:,} connections, 1 request each", o.seconds,
-             int(saturated * o.overload_factor), o.overload_crowd, max_unanswered=1)
-        # Afterwards the server must be as good as before.
-        again = load("closed loop again", o.seconds)
-        status, _ = server.call("GET", "/readyz")
-        if status != 200:
-            raise BenchError(f"after the overload /readyz answers {status}")
+    with BusyNeighbours(o.overload_neighbours):
+        with bench.spillway(paused=True) as server:
+            closed = load(server, "closed loop: saturated", o.seconds)
+            saturated = closed["rate"]
+            peak = find_peak(load, server, o, closed)
+        # The peak's rate and the flood in turn, each with a server that nobody has been to: with some million people
+        # in memory both are slower.
+        for last in [False] * (o.overload_repetitions - 1) + [True]:
+            with bench.spillway(paused=True) as server:
+                peaks.append(load(server, "empty, the rate of the peak", o.overload_seconds, peak))
+            with bench.spillway(paused=True) as server:
+                before = resident_bytes(server.pid)
+                floods.append(load(server, f"empty, {o.overload_factor} x saturated", o.overload_seconds,
+                                   int(saturated * o.overload_factor)))
+                after = resident_bytes(server.pid)
+                must_be_ready(server)
+                if not last:
+                    continue
+                # A crowd as it comes: many connections, and nobody asks again before the answer.
+                load(server, f"the same, {o.overload_crowd:,} connections, 1 request each", o.seconds,
+                     int(saturated * o.overload_factor), o.overload_crowd, max_unanswered=1)
+                again = load(server, "closed loop again", o.seconds)
+                must_be_ready(server)
 
     best = median([report["accepted_rate"] for report in peaks])
     goodput = median([flood["accepted_rate"] / beside["accepted_rate"] for beside, flood in zip(peaks, floods)])
@@ -107,7 +115,7 @@ def overload(bench, tokens):
                      f"sockets was {offered:.1f} x.")
     notes.append("not sent: due while the connection could take no more (the server did not read, or, with 1 "
                  "request each, had not answered): dropped by the client, and not part of what was sent.")
-    notes.append(f"server: {before / 1e6:,.0f} MB resident before the last flood, {after / 1e6:,.0f} MB after it; "
+    notes.append(f"server: {before / 1e6:,.0f} MB resident before the flood, {after / 1e6:,.0f} MB after it; "
                  f"it left {flood['accepted_total']:,} requests in it.")
     notes.append("ms from the moment a request was handed to its socket; answers of one connection come in "
                  "order, so a refusal waits for what was accepted before it on the same connection. Retry-After: "
