@@ -56,6 +56,9 @@ class ServerTest : public testing::TestWithParam<bool> {
     router.add(Method::kGet, "/who", [](const Request& request, Exchange exchange) {
       exchange.reply(Response::json(200, std::string(request.remote_address())));
     });
+    router.add(Method::kGet, "/when", [](const Request& request, Exchange exchange) {
+      exchange.reply(Response::json(200, std::to_string(request.arrived().us)));
+    });
     router.add(Method::kGet, "/later",
                [this](const Request&, Exchange exchange) { kept.keep(kept.exchanges, std::move(exchange)); });
     router.add(Method::kGet, "/stream",
@@ -190,6 +193,17 @@ TEST_P(ServerTest, StagedNodesOfOneReadTravelTogetherAndComeBackTogether) {
   other.join();
   EXPECT_LE(echo.sizes.size(), 4U);
   EXPECT_LE((*made)->stats().sends, 4U);
+}
+
+// By this time tokens expire: one that stood still would let them live for ever.
+TEST_P(ServerTest, TellsWhenARequestArrived) {
+  start();
+  Client client(server->port());
+  for (int i = 0; i < 3; ++i) {
+    clock.advance(kSecond);
+    client.send(get("/when"));
+    EXPECT_EQ(client.answer().body, std::to_string(clock.wall().us));
+  }
 }
 
 TEST_P(ServerTest, SeveralThreadsShareThePort) {
