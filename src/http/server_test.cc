@@ -352,6 +352,15 @@ TEST_P(ServerTest, PeerThatDoesNotReadIsNotReadFromAndLosesNothing) {
   sender.join();
 }
 
+TEST_P(ServerTest, TheKernelKeepsABoundedBacklogOfAConnection) {
+  start();
+  Client client(server->port());
+  client.send(get("/ping"));
+  ASSERT_EQ(client.answer().status, 200);
+  const Client granted(limits::kSocketReceiveBytes);  // the system may have a smaller maximum
+  EXPECT_EQ(receive_buffer_of_peer(client.fd()), receive_buffer(granted.fd()));
+}
+
 TEST_P(ServerTest, PeerThatDoesNotReadIsCutOffInTime) {
   ServerOptions options;
   options.write_timeout_us = kSecond / 10;

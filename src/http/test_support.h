@@ -151,6 +151,28 @@ inline Answer take_answer(std::string& bytes, bool to_head = false) {
   return answer;
 }
 
+/// SO_RCVBUF as the kernel counts it.
+inline int receive_buffer(int fd) {
+  int bytes = 0;
+  socklen_t size = sizeof bytes;
+  return getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &size) == 0 ? bytes : -1;
+}
+
+/// Of the other end of a connection within this process; -1: there is none.
+inline int receive_buffer_of_peer(int fd) {
+  sockaddr_in ours{};
+  socklen_t size = sizeof ours;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&ours), &size) != 0) return -1;
+  constexpr int kMostDescriptors = 1024;  // of a test
+  for (int other = 0; other < kMostDescriptors; ++other) {
+    sockaddr_in peer{};
+    size = sizeof peer;
+    const bool connected = getpeername(other, reinterpret_cast<sockaddr*>(&peer), &size) == 0;
+    if (connected && peer.sin_port == ours.sin_port) return receive_buffer(other);
+  }
+  return -1;
+}
+
 /// A blocking client. A read that takes longer than kPatience ends a test that would hang, and only that.
 class Client {
  public:
