@@ -65,7 +65,9 @@ RateTable::Entry& RateTable::entry_of(std::size_t set, std::uint64_t key, std::u
 
 void RateTable::prefetch(std::uint64_t key) const {
   key = valid(key);
-  __builtin_prefetch(&entries_[set_of(key) * kWays + key % kWays], 1);
+  // All ways: past the first crowd the sets are full, and a newcomer's is looked through to its end.
+  const Entry* const first = &entries_[set_of(key) * kWays];
+  for (std::size_t way = 0; way < kWays; ++way) __builtin_prefetch(first + way, 1);
 }
 
 RateTable::Verdict RateTable::take(std::uint64_t key, std::uint32_t quota, Micros now) {
