@@ -38,6 +38,7 @@ CONNECTIONS = 16
 AHEAD = 64  # requests of one connection that are not answered yet
 TICK_S = 0.005
 WATCH_EVERY_S = 0.01
+KEEP_ALIVE_S = 20.0  # near the end few connections have anything to say, and the server closes what is idle for 60 s
 AWAY_S = 45.0  # who was not heard of for so long may have been passed over (the server's limit is 60 s)
 ABSENCE_S = 75.0
 STAY_S = 1.0  # inside
@@ -64,7 +65,8 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, crowd: "Crowd"):
         self.crowd, self.parser = crowd, Parser()
-        self.owed: collections.deque[tuple[str, Person, int]] = collections.deque()
+        self.owed: collections.deque[tuple[str, Person | None, int]] = collections.deque()
+        self.spoke = time.monotonic()
         self.transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,13 +141,19 @@ class Crowd:
                     person.leaving = True
                     self.inside -= 1
                 wire.owed.append((what, person, self.high))
+            if not out and now - wire.spoke > KEEP_ALIVE_S:
+                out.append(build_request("GET", "/livez"))
+                wire.owed.append(("keep alive", None, self.high))
             if out:
+                wire.spoke = now
                 wire.transport.write(b"".join(out))
 
     # what is told
 
-    def hear(self, what: str, person: Person, high: int, response: Response) -> None:
+    def hear(self, what: str, person: Person | None, high: int, response: Response) -> None:
         self.figures[what] += 1
+        if person is None:
+            return
         if response.status != 200:
             raise Wrong(f"{what} of {person.name} (number {person.number}, {person.status}): {response}")
         data = json.loads(response.body)["data"]
