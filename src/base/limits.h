@@ -39,8 +39,8 @@ inline constexpr std::size_t kMaxPathSegments = 32;   ///< past it: 404
 inline constexpr std::size_t kMaxPathParameters = 8;  ///< of one route
 inline constexpr std::size_t kMaxChunkExtensionBytes =
     4 * 1024;  ///< of one chunked body, together; past it: 400
-/// Of one connection, in the kernel, not read yet; past it TCP holds the peer back (docs/adr/0020). What
-/// every system grants: net.core.rmem_max.
+/// Of one connection, in the kernel, not read yet; past it TCP holds the peer back (docs/adr/0020). As
+/// much as Linux grants unless its net.core.rmem_max was changed.
 inline constexpr int kSocketReceiveBytes = 208 * 1024;
 inline constexpr std::size_t kReadBytes = 64 * 1024;  ///< read from one connection at a time
 inline constexpr std::size_t kReceiveBuffers = 512;   ///< of an http thread with io_uring; a power of two

@@ -153,6 +153,8 @@ class Crowd:
     def hear(self, what: str, person: Person | None, high: int, response: Response) -> None:
         self.figures[what] += 1
         if person is None:
+            if response.status != 200:
+                raise Wrong(f"{what}: {response}")
             return
         if response.status != 200:
             raise Wrong(f"{what} of {person.name} (number {person.number}, {person.status}): {response}")
